@@ -1,0 +1,116 @@
+//! [`Envelope`]: the five bytes before each payload (contract OWN-6).
+//!
+//! ```text
+//! byte 0      schema version of the value
+//! bytes 1..5  crc32c, little-endian, over identity, schema version, expiry and payload
+//! ```
+//! The identity is the state's name, the key and the subkey (for list elements:
+//! no subkey, since the engine may number them), so that a value under another
+//! key fails the check. Revisions are not in it: the engine gives them later.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{Cell, Error, Millis, Result};
+
+/// Seals and opens the values of one state.
+///
+/// ```
+/// use statehold_core::Envelope;
+/// let envelope = Envelope::of_state("counts");
+/// let value = envelope.seal(0, b"apple", b"", None, b"payload");
+/// assert_eq!(value.len(), Envelope::BYTES + 7);
+/// let cell = statehold_core::Cell::new(value);
+/// assert_eq!(&envelope.open(b"apple", b"", &cell)?.payload[..], b"payload");
+/// assert!(envelope.open(b"pear", b"", &cell).is_err());
+/// # Ok::<(), statehold_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    state: String,
+    seed: u32,
+}
+
+/// A value whose checksum held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The schema version it was written with.
+    pub schema_version: u8,
+    /// The encoded value.
+    pub payload: Bytes,
+}
+
+impl Envelope {
+    /// Bytes before the payload.
+    pub const BYTES: usize = 5;
+    /// The format of envelope and identity; part of the checksum, so that
+    /// another format never passes for this one.
+    pub const FORMAT: u8 = 1;
+
+    /// The envelope of the state `name`.
+    #[must_use]
+    pub fn of_state(name: &str) -> Self {
+        let seed = crc32c::crc32c_append(crc32c::crc32c(&[Self::FORMAT]), name.as_bytes());
+        Self { state: name.to_owned(), seed }
+    }
+
+    #[inline]
+    fn checksum(&self, schema: u8, key: &[u8], sub: &[u8], expires_at: Option<Millis>, payload: &[u8]) -> u32 {
+        // Lengths and expiry in front, so that no two identities share their bytes.
+        let mut head = [0u8; 17];
+        head[0] = schema;
+        head[1..5].copy_from_slice(&(key.len() as u32).to_le_bytes());
+        head[5..9].copy_from_slice(&(sub.len() as u32).to_le_bytes());
+        head[9..17].copy_from_slice(&expires_at.map_or(u64::MAX, |at| at.0).to_le_bytes());
+        let crc = crc32c::crc32c_append(self.seed, &head);
+        let crc = crc32c::crc32c_append(crc, key);
+        let crc = crc32c::crc32c_append(crc, sub);
+        crc32c::crc32c_append(crc, payload)
+    }
+
+    /// Envelope and payload, for storing under (key, sub).
+    #[must_use]
+    pub fn seal(&self, schema: u8, key: &[u8], sub: &[u8], expires_at: Option<Millis>, payload: &[u8]) -> Bytes {
+        let mut out = BytesMut::with_capacity(Self::BYTES + payload.len());
+        out.extend_from_slice(&[0; Self::BYTES]);
+        out.extend_from_slice(payload);
+        self.seal_in_place(schema, key, sub, expires_at, &mut out);
+        out.freeze()
+    }
+
+    /// Fills the first [`Envelope::BYTES`] of `value`, whose payload is already behind them.
+    /// Saves a copy to those who encode straight into the buffer.
+    pub fn seal_in_place(&self, schema: u8, key: &[u8], sub: &[u8], expires_at: Option<Millis>, value: &mut [u8]) {
+        let Some((head, payload)) = value.split_first_chunk_mut::<{ Self::BYTES }>() else { return };
+        let [a, b, c, d] = self.checksum(schema, key, sub, expires_at, payload).to_le_bytes();
+        *head = [schema, a, b, c, d];
+    }
+
+    /// The payload of a stored value, unchecked: for comparing payloads only.
+    #[must_use]
+    pub fn payload(value: &Bytes) -> Option<Bytes> {
+        (value.len() >= Self::BYTES).then(|| value.slice(Self::BYTES..))
+    }
+
+    /// Checks a cell found under (key, sub) and takes its payload out.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming state and key, if a byte was changed or the value belongs elsewhere.
+    #[inline]
+    pub fn open(&self, key: &[u8], sub: &[u8], cell: &Cell) -> Result<Opened> {
+        if let Some((&[schema, a, b, c, d], payload)) = cell.value.split_first_chunk::<{ Self::BYTES }>() {
+            if self.checksum(schema, key, sub, cell.expires_at, payload) == u32::from_le_bytes([a, b, c, d]) {
+                return Ok(Opened { schema_version: schema, payload: cell.value.slice(Self::BYTES..) });
+            }
+        }
+        Err(self.damaged(key, sub))
+    }
+
+    #[cold]
+    fn damaged(&self, key: &[u8], sub: &[u8]) -> Error {
+        let sub = if sub.is_empty() { String::new() } else { format!(", subkey `{}`", sub.escape_ascii()) };
+        Error::corrupt(format!("the value of key `{}`{sub} fails its checksum", key.escape_ascii()))
+            .in_state(&self.state)
+            .about(key.escape_ascii().to_string())
+            .advise("recover from a checkpoint; the disk or memory of this machine may be damaged")
+    }
+}

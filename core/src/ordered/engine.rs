@@ -1,0 +1,124 @@
+//! [`Engine`]: the small trait behind which any ordered key-value engine becomes a store.
+
+use std::{fmt::Debug, ops::ControlFlow};
+
+use bytes::Bytes;
+
+use crate::Result;
+
+/// What a write has to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WriteLevel {
+    /// Nothing before the next [`Engine::flush`].
+    Unlogged,
+    /// The end of this process.
+    Logged,
+    /// Power loss.
+    Synced,
+}
+
+/// Rows a scan is asked for: `from ≤ key < to`, ascending. The visitor stops it with `Break`.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// Reading an ordered engine, or a frozen image of it. All calls may block.
+pub trait EngineRead: Send + Sync + 'static {
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unavailable` or `ResourceExhausted`.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>>;
+
+    /// The values of `keys`, in that order, at one point in time.
+    ///
+    /// # Errors
+    /// As [`EngineRead::get`].
+    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>>;
+
+    /// Visits rows in ascending byte order, all at one point in time.
+    ///
+    /// # Errors
+    /// As [`EngineRead::get`].
+    fn scan(&self, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<()>;
+}
+
+/// Changes that an engine applies at once, in the order they were added.
+pub trait EngineBatch: Send + 'static {
+    /// Sets a row.
+    fn put(&mut self, key: &[u8], value: &[u8]);
+    /// Sets a row whose value is already shared; an engine that keeps it saves the copy.
+    fn put_shared(&mut self, key: &[u8], value: &Bytes) {
+        self.put(key, value);
+    }
+    /// Removes a row.
+    fn delete(&mut self, key: &[u8]);
+    /// Removes `from ≤ key < to`.
+    fn delete_range(&mut self, from: &[u8], to: &[u8]);
+}
+
+/// An ordered key-value engine within the process: all that a new one has to implement.
+///
+/// [`OrderedStore`](super::OrderedStore) gives it catalog, conditions, revisions, markers,
+/// TTL, lists, snapshots, loading beside and fencing.
+pub trait Engine: EngineRead + Debug {
+    /// Changes to be applied at once.
+    type Batch: EngineBatch;
+    /// A frozen image.
+    type Image: EngineRead;
+
+    /// Calls never wait for a disk: everything is answered on the caller's thread.
+    const IN_MEMORY: bool;
+
+    /// The value of `key` if it can be told without waiting for a disk.
+    ///
+    /// # Errors
+    /// As [`EngineRead::get`].
+    fn get_cached(&self, key: &[u8]) -> Result<Option<Option<Bytes>>>;
+
+    /// An empty batch, with room for about `bytes`.
+    fn batch(&self, bytes: usize) -> Self::Batch;
+
+    /// Applies a batch whole or not at all, also across a crash.
+    ///
+    /// # Errors
+    /// As [`EngineRead::get`]; nothing was applied.
+    fn write(&self, batch: Self::Batch, level: WriteLevel) -> Result<()>;
+
+    /// As [`Engine::write`], but gives the batch back instead of waiting where the engine throttles writers.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn try_write(&self, batch: Self::Batch, level: WriteLevel) -> Result<Option<Self::Batch>> {
+        self.write(batch, level).map(|()| None)
+    }
+
+    /// Makes everything written before survive power loss, unlogged writes too.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn flush(&self) -> Result<()>;
+
+    /// Makes everything logged before survive power loss; cheaper than [`Engine::flush`].
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn sync_log(&self) -> Result<()> {
+        self.flush()
+    }
+
+    /// Reclaims the space of removed rows.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn compact(&self) -> Result<()>;
+
+    /// Freezes an image; writes go on beside it.
+    ///
+    /// # Errors
+    /// As [`EngineRead::get`].
+    fn image(&self) -> Result<Self::Image>;
+
+    /// Bytes of memory held, as far as the engine knows.
+    fn memory(&self) -> u64 {
+        0
+    }
+}
