@@ -211,3 +211,11 @@ impl From<ConditionsFailed> for Error {
             .because(cause)
     }
 }
+
+impl Error {
+    /// The conditions that failed, if that is what the error is about.
+    #[must_use]
+    pub fn conditions_failed(&self) -> Option<&ConditionsFailed> {
+        std::error::Error::source(self)?.downcast_ref()
+    }
+}

@@ -139,6 +139,13 @@ impl Error {
         self
     }
 
+    /// Says where the fault stands, e.g. `orders.toml:7`, in front of the message.
+    #[must_use]
+    pub fn found_at(mut self, place: impl fmt::Display) -> Self {
+        self.0.message = format!("{place}: {}", self.0.message);
+        self
+    }
+
     /// Says what to do.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {

@@ -17,7 +17,7 @@ pub enum WriteLevel {
     Synced,
 }
 
-/// Rows a scan is asked for: `from ≤ key < to`, ascending. The visitor stops it with `Break`.
+/// Takes the rows of a scan, ascending; `Break` ends the scan.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// Reading an ordered engine, or a frozen image of it. All calls may block.
@@ -28,13 +28,13 @@ pub trait EngineRead: Send + Sync + 'static {
     /// `Corrupt`, `Unavailable` or `ResourceExhausted`.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>>;
 
-    /// The values of `keys`, in that order, at one point in time.
+    /// The values of `keys`, in that order, duplicates included, at one point in time.
     ///
     /// # Errors
     /// As [`EngineRead::get`].
-    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Bytes>>>;
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>>;
 
-    /// Visits rows in ascending byte order, all at one point in time.
+    /// Visits the rows with `from <= key < to` in ascending byte order, all at one point in time.
     ///
     /// # Errors
     /// As [`EngineRead::get`].
@@ -49,46 +49,50 @@ pub trait EngineBatch: Send + 'static {
     fn put_shared(&mut self, key: &[u8], value: &Bytes) {
         self.put(key, value);
     }
-    /// Removes a row.
+    /// Removes a row; removing what is absent does nothing.
     fn delete(&mut self, key: &[u8]);
-    /// Removes `from ≤ key < to`.
+    /// Removes the rows with `from <= key < to`.
     fn delete_range(&mut self, from: &[u8], to: &[u8]);
+    /// Forgets all changes, so that the batch can be filled again.
+    fn clear(&mut self);
 }
 
 /// An ordered key-value engine within the process: all that a new one has to implement.
 ///
 /// [`OrderedStore`](super::OrderedStore) gives it catalog, conditions, revisions, markers,
-/// TTL, lists, snapshots, loading beside and fencing.
+/// TTL, lists, snapshots, loading beside and fencing. It calls `write` from one thread at a time.
 pub trait Engine: EngineRead + Debug {
     /// Changes to be applied at once.
     type Batch: EngineBatch;
-    /// A frozen image.
+    /// A frozen image; dropping it releases what it held.
     type Image: EngineRead;
 
-    /// Calls never wait for a disk: everything is answered on the caller's thread.
+    /// Calls never wait for a disk: everything is answered on the caller's thread, and
+    /// content cannot be lost short of losing the engine itself.
     const IN_MEMORY: bool;
 
-    /// The value of `key` if it can be told without waiting for a disk.
+    /// The value of `key` if it can be told without waiting for a disk, else `None`.
     ///
     /// # Errors
     /// As [`EngineRead::get`].
     fn get_cached(&self, key: &[u8]) -> Result<Option<Option<Bytes>>>;
 
-    /// An empty batch, with room for about `bytes`.
-    fn batch(&self, bytes: usize) -> Self::Batch;
+    /// An empty batch.
+    fn batch(&self) -> Self::Batch;
 
-    /// Applies a batch whole or not at all, also across a crash.
+    /// Applies a batch whole or not at all, also across a crash, and leaves it empty.
     ///
     /// # Errors
     /// As [`EngineRead::get`]; nothing was applied.
-    fn write(&self, batch: Self::Batch, level: WriteLevel) -> Result<()>;
+    fn write(&self, batch: &mut Self::Batch, level: WriteLevel) -> Result<()>;
 
-    /// As [`Engine::write`], but gives the batch back instead of waiting where the engine throttles writers.
+    /// As [`Engine::write`], but answers `false`, with nothing applied, instead of waiting
+    /// where the engine throttles writers.
     ///
     /// # Errors
     /// As [`Engine::write`].
-    fn try_write(&self, batch: Self::Batch, level: WriteLevel) -> Result<Option<Self::Batch>> {
-        self.write(batch, level).map(|()| None)
+    fn try_write(&self, batch: &mut Self::Batch, level: WriteLevel) -> Result<bool> {
+        self.write(batch, level).map(|()| true)
     }
 
     /// Makes everything written before survive power loss, unlogged writes too.
@@ -96,14 +100,6 @@ pub trait Engine: EngineRead + Debug {
     /// # Errors
     /// As [`Engine::write`].
     fn flush(&self) -> Result<()>;
-
-    /// Makes everything logged before survive power loss; cheaper than [`Engine::flush`].
-    ///
-    /// # Errors
-    /// As [`Engine::write`].
-    fn sync_log(&self) -> Result<()> {
-        self.flush()
-    }
 
     /// Reclaims the space of removed rows.
     ///
@@ -116,6 +112,9 @@ pub trait Engine: EngineRead + Debug {
     /// # Errors
     /// As [`EngineRead::get`].
     fn image(&self) -> Result<Self::Image>;
+
+    /// The store is closing: background work and a running [`Engine::compact`] may end early.
+    fn stop(&self) {}
 
     /// Bytes of memory held, as far as the engine knows.
     fn memory(&self) -> u64 {

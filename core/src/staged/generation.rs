@@ -54,6 +54,11 @@ impl Generation {
         self.states.values().all(Keys::is_empty)
     }
 
+    /// The group of each key held, in no order.
+    pub fn groups(&self) -> impl Iterator<Item = KeyGroup> {
+        self.states.values().flat_map(|keys| keys.values().map(|staged| staged.group))
+    }
+
     /// Stages a record, or its removal (`None`).
     pub fn set(&mut self, at: Address, cell: Option<Cell>) {
         let Address { group, state, key, sub } = at;
@@ -112,15 +117,6 @@ impl Generation {
             Rows::Many(many) => many.get(sub).map(Option::as_ref),
         };
         found.or(staged.cleared.then_some(None))
-    }
-
-    /// Forgets everything staged for a state.
-    pub fn forget(&mut self, state: StateId) {
-        for (key, staged) in self.states.remove(&state).into_iter().flatten() {
-            let (bytes, records) = staged.cost(key.len());
-            self.bytes -= bytes;
-            self.records -= records;
-        }
     }
 
     /// Lays what this generation holds of `request` over what older ones gave.

@@ -1,0 +1,130 @@
+//! [`Case`]: one sentence of the contract that a backend is held to.
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use statehold_core::{AtomicScope, Capabilities, Durability, Ownership};
+
+use crate::{context::Context, failure::Verdict};
+
+/// What kind of proof a case is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Category {
+    /// One behaviour, with chosen or seeded data.
+    Functional,
+    /// Random sequences of all operations, compared with a model.
+    Model,
+    /// A child process is killed in the middle of its work and its store opened again.
+    Crash,
+}
+
+/// What a case needs the backend to declare, or not to declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Revisions,
+    Ttl,
+    Markers,
+    Snapshots,
+    Loading,
+    Persistent,
+    StoreScope,
+    Process,
+    Visible,
+    Exclusive,
+    ReadOnly,
+    NoRevisions,
+    NoTtl,
+    NoMarkers,
+    NoSnapshots,
+    NoLoading,
+    NoStoreScope,
+}
+
+impl Need {
+    /// Why a backend with these capabilities need not pass the case; `None` if it must.
+    pub(crate) fn unmet(self, of: &Capabilities) -> Option<&'static str> {
+        let (met, reason) = match self {
+            Self::Revisions => (of.revisions, "revisions are not declared"),
+            Self::Ttl => (of.ttl, "ttl is not declared"),
+            Self::Markers => (of.markers, "markers are not declared"),
+            Self::Snapshots => (of.snapshots, "snapshots are not declared"),
+            Self::Loading => (of.loading, "loading is not declared"),
+            Self::Persistent => (of.persistent, "the store is not persistent"),
+            Self::StoreScope => (of.scope == AtomicScope::Store, "the atomic scope is the key group"),
+            Self::Process => (of.durability.contains(&Durability::Process), "durability `process` is not declared"),
+            Self::Visible => (of.durability.contains(&Durability::Visible), "durability `visible` is not declared"),
+            Self::Exclusive => (of.ownership.contains(&Ownership::Exclusive), "exclusive ownership is not declared"),
+            Self::ReadOnly => (of.ownership.contains(&Ownership::ReadOnly), "read-only ownership is not declared"),
+            Self::NoRevisions => (!of.revisions, "revisions are declared: KV-5 tests them"),
+            Self::NoTtl => (!of.ttl, "ttl is declared: KV-6 tests it"),
+            Self::NoMarkers => (!of.markers, "markers are declared: BATCH-4 tests them"),
+            Self::NoSnapshots => (!of.snapshots, "snapshots are declared: LIFE-2 tests them"),
+            Self::NoLoading => (!of.loading, "loading is declared: LIFE-5 tests it"),
+            Self::NoStoreScope => (of.scope != AtomicScope::Store, "the atomic scope is the store: BATCH-1 tests it"),
+        };
+        (!met).then_some(reason)
+    }
+}
+
+/// One sentence of the contract that a backend is held to.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    name: &'static str,
+    category: Category,
+    pub(crate) needs: &'static [Need],
+    pub(crate) run: for<'a> fn(&'a Context) -> BoxFuture<'a, Verdict>,
+}
+
+impl Case {
+    pub(crate) const fn new(
+        name: &'static str,
+        category: Category,
+        needs: &'static [Need],
+        run: for<'a> fn(&'a Context) -> BoxFuture<'a, Verdict>,
+    ) -> Self {
+        Self { name, category, needs, run }
+    }
+
+    /// The case as a sentence that begins with its clause: `kv_4_scan_yields_…`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What kind of proof it is.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        self.category
+    }
+
+    /// The clause it tests, e.g. `KV-4`; `MODEL` for those that test all of them at once.
+    #[must_use]
+    pub fn clause(&self) -> String {
+        let mut words = self.name.split('_');
+        let family = words.next().unwrap_or_default().to_uppercase();
+        match words.next() {
+            Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("{family}-{number}"),
+            _ => family,
+        }
+    }
+
+    /// Why a backend with these capabilities need not pass the case; `None` if it must.
+    #[must_use]
+    pub fn skipped_by(&self, capabilities: &Capabilities) -> Option<&'static str> {
+        self.needs.iter().find_map(|need| need.unmet(capabilities))
+    }
+}
+
+/// The cases of a file: async functions, each with what it needs.
+macro_rules! cases {
+    ($category:ident: $($name:ident $(($($need:ident),+))?),+ $(,)?) => {
+        &[$($crate::case::Case::new(
+            stringify!($name),
+            $crate::case::Category::$category,
+            &[$($($crate::case::Need::$need),+)?],
+            |context| Box::pin($name(context)),
+        )),+]
+    };
+}
+
+pub(crate) use cases;

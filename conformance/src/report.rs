@@ -1,0 +1,73 @@
+//! [`Report`]: what became of each case.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Category;
+
+/// How a case ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Outcome {
+    /// The backend does what the clause says.
+    Passed,
+    /// It does not.
+    Failed {
+        /// What was expected and found, and how to run it again.
+        message: String,
+    },
+    /// The backend does not declare what the case needs. Never counts as a pass.
+    Skipped {
+        /// What is not declared.
+        reason: String,
+    },
+}
+
+/// What became of one case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// The clause, e.g. `KV-4`.
+    pub clause: String,
+    /// The case's name.
+    pub name: String,
+    /// What kind of proof it is.
+    pub category: Category,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+}
+
+/// What became of all selected cases, in the contract's order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The backend's kind.
+    pub kind: String,
+    /// The seed from which all random data came.
+    pub seed: u64,
+    /// The cases.
+    pub cases: Vec<CaseReport>,
+}
+
+impl Report {
+    /// Whether nothing failed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.failures().next().is_none()
+    }
+
+    /// The cases that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &CaseReport> {
+        self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed { .. }))
+    }
+
+    /// How many passed, failed and were skipped.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize, usize) {
+        self.cases.iter().fold((0, 0, 0), |(passed, failed, skipped), case| match case.outcome {
+            Outcome::Passed => (passed + 1, failed, skipped),
+            Outcome::Failed { .. } => (passed, failed + 1, skipped),
+            Outcome::Skipped { .. } => (passed, failed, skipped + 1),
+        })
+    }
+}

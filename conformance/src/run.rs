@@ -1,0 +1,134 @@
+//! [`run`]: the suite as a library call, and the running of one case.
+
+use std::{panic::AssertUnwindSafe, time::Instant};
+
+use futures::FutureExt;
+use statehold_core::Result;
+use tempfile::TempDir;
+
+use crate::{
+    Case, CaseReport, Category, Context, Outcome, Report, Subject,
+    dice::mix,
+    failure::{Failure, Verdict},
+};
+
+/// Which cases to run, and with what data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// The kinds of proof wanted.
+    pub categories: Vec<Category>,
+    /// Only cases whose name contains this.
+    pub filter: Option<String>,
+    /// Where all random data comes from: the same seed, the same run.
+    pub seed: u64,
+    /// How many random sequences a model case tries.
+    pub cases: u32,
+}
+
+/// How many random sequences a model case tries unless told otherwise.
+const DEFAULT_CASES: u32 = 64;
+
+impl Default for Selection {
+    /// Functional and model cases, a seed of its own each time, 64 sequences.
+    fn default() -> Self {
+        let seed = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0);
+        let categories = vec![Category::Functional, Category::Model];
+        Self { categories, filter: None, seed, cases: DEFAULT_CASES }
+    }
+}
+
+impl Selection {
+    /// All categories; seed and number of cases from `STATEHOLD_SEED` and `STATEHOLD_CASES` where they are set.
+    ///
+    /// # Errors
+    /// `InvalidInput` if one of them is not a number.
+    pub fn from_env() -> Result<Self> {
+        let mut selection = Self::default();
+        selection.categories.push(Category::Crash);
+        if let Some(seed) = number("STATEHOLD_SEED")? {
+            selection.seed = seed;
+        }
+        if let Some(cases) = number("STATEHOLD_CASES")? {
+            selection.cases = u32::try_from(cases).unwrap_or(u32::MAX);
+        }
+        Ok(selection)
+    }
+
+    pub(crate) fn takes(&self, case: &Case) -> bool {
+        self.categories.contains(&case.category())
+            && self.filter.as_ref().is_none_or(|filter| case.name().contains(filter.as_str()))
+    }
+}
+
+fn number(variable: &str) -> Result<Option<u64>> {
+    let Ok(text) = std::env::var(variable) else { return Ok(None) };
+    text.trim().parse().map(Some).map_err(|_| {
+        statehold_core::Error::invalid(format!("{variable} is `{text}`"))
+            .about(variable)
+            .advise("give a whole number, as a failure printed it")
+    })
+}
+
+/// Every case of the suite, in the contract's order.
+#[must_use]
+pub fn all_cases() -> Vec<Case> {
+    let families = crate::cases::FAMILIES.iter().chain([&crate::model::CASES, &crate::crash::CASES]);
+    families.flat_map(|family| family.iter().copied()).collect()
+}
+
+/// Runs the selected cases one after the other, each on a fresh site and runtime.
+/// Must not be called within an async runtime.
+///
+/// Crash cases start the current executable again: a program that selects them calls
+/// [`crash_child`](crate::crash_child) first in its `main`.
+///
+/// # Errors
+/// What the backend's [`capabilities`](statehold_core::Backend::capabilities) failed with.
+pub fn run(subject: &Subject, selection: &Selection) -> Result<Report> {
+    let dir = TempDir::new().map_err(|e| statehold_core::Error::internal("no temporary directory").because(e))?;
+    let site = subject.site(dir.path());
+    let capabilities = site.backend.capabilities(&site.options)?;
+    let cases = all_cases().into_iter().filter(|case| selection.takes(case)).map(|case| {
+        let began = Instant::now();
+        let outcome = match case.skipped_by(&capabilities) {
+            Some(reason) => Outcome::Skipped { reason: reason.to_owned() },
+            None => match run_case(&case, subject, selection) {
+                Ok(()) => Outcome::Passed,
+                Err(failure) => Outcome::Failed { message: failure.to_string() },
+            },
+        };
+        CaseReport {
+            clause: case.clause(),
+            name: case.name().to_owned(),
+            category: case.category(),
+            outcome,
+            millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    });
+    Ok(Report { kind: site.backend.kind().to_owned(), seed: selection.seed, cases: cases.collect() })
+}
+
+/// Runs one case on a runtime of its own.
+pub(crate) fn run_case(case: &Case, subject: &Subject, selection: &Selection) -> Verdict {
+    // Model cases derive a seed a sequence, so that one sequence can be replayed alone.
+    let seed = match case.category() {
+        Category::Model => selection.seed,
+        _ => case.name().bytes().fold(mix(selection.seed), |seed, byte| mix(seed ^ u64::from(byte))),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let verdict = runtime.block_on(async {
+        let context = Context::new(subject, seed, selection.cases)?;
+        let verdict = AssertUnwindSafe((case.run)(&context)).catch_unwind().await;
+        verdict.unwrap_or_else(|panic| Err(Failure::new(format!("the backend panicked: {}", words(&*panic)))))
+    });
+    drop(runtime);
+    verdict.map_err(|failure| {
+        failure.and(&format!("seed: STATEHOLD_SEED={} (with the filter `{}`)", selection.seed, case.name()))
+    })
+}
+
+/// What a panic said.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without words".to_owned())
+}

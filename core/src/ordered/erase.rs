@@ -1,0 +1,81 @@
+//! Removing many rows at once.
+
+use std::ops::ControlFlow;
+
+use super::{Engine, EngineBatch, layout::state_start};
+use crate::{KeyGroup, KeyGroups, Result, StateId};
+
+/// Up to so many rows are removed one by one: a range removal slows later reads of the
+/// neighbourhood down until it is compacted.
+const SINGLES: usize = 64;
+
+/// Adds to `batch` the removal of the first `most` rows of `from..to`, those left out that `gone` says are
+/// removed already.
+pub(super) fn first_rows<E: Engine>(
+    engine: &E,
+    batch: &mut E::Batch,
+    (from, to): (&[u8], &[u8]),
+    most: u64,
+    gone: impl Fn(&[u8]) -> bool,
+) -> Result<()> {
+    if most == 0 || from >= to {
+        return Ok(());
+    }
+    let everything = most == u64::MAX;
+    if everything && E::IN_MEMORY {
+        batch.delete_range(from, to);
+        return Ok(());
+    }
+    let mut singles: Vec<Vec<u8>> = Vec::new();
+    let mut seen = 0;
+    let mut end = None;
+    engine.scan(from, to, &mut |row, _| {
+        if gone(row) {
+            return ControlFlow::Continue(());
+        }
+        if seen == most {
+            end = Some(row.to_vec());
+            return ControlFlow::Break(());
+        }
+        seen += 1;
+        if singles.len() <= SINGLES {
+            singles.push(row.to_vec());
+        }
+        if everything && singles.len() > SINGLES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if singles.len() > SINGLES {
+        batch.delete_range(from, end.as_deref().unwrap_or(to));
+    } else {
+        for row in &singles {
+            batch.delete(row);
+        }
+    }
+    Ok(())
+}
+
+/// Adds to `batch` the removal of every state from number `from` on, except `keep` (ascending):
+/// one range a group where the kept ones are neighbours.
+pub(super) fn states_except<B: EngineBatch>(batch: &mut B, groups: KeyGroups, from: StateId, keep: &[StateId]) {
+    for group in groups.iter() {
+        let mut first = from.0;
+        for kept in keep.iter().filter(|k| k.0 >= from.0) {
+            if kept.0 > first {
+                batch.delete_range(&state_start(group, StateId(first)), &state_start(group, *kept));
+            }
+            first = kept.0 + 1;
+        }
+        batch.delete_range(&state_start(group, StateId(first)), &group_end(group));
+    }
+}
+
+/// The end of all rows of a group. Groups stay below 0xFFFF.
+fn group_end(group: KeyGroup) -> [u8; 2] {
+    (group.0 + 1).to_be_bytes()
+}
+
+/// Adds to `batch` the removal of one state.
+pub(super) fn state<B: EngineBatch>(batch: &mut B, groups: KeyGroups, state: StateId) {
+    for group in groups.iter() {
+        batch.delete_range(&state_start(group, state), &state_start(group, StateId(state.0 + 1)));
+    }
+}

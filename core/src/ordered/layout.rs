@@ -1,0 +1,300 @@
+//! Rows of a state as an engine's keys and values: part of the storage format.
+//!
+//! ```text
+//! key    [group u16][state u32] then
+//!        KV                      key
+//!        list, map, fixed keys   key ‖ sub
+//!        list, map, other keys   key with 00 -> 00 FF, then 00 01, then sub
+//! value  [revision u64 if the state keeps them][expiry u64 if it has a TTL, u64::MAX = never] ‖ cell value
+//! ```
+//! Numbers are big-endian, so that byte order is (group, state, key, sub) order.
+//! A list element's sub is its ordinal (u64). A list with TTL has a head row with an
+//! empty sub and an empty value, whose expiry is the list's.
+
+use std::ops::Bound;
+
+use bytes::{Buf, Bytes};
+
+use crate::{Cell, Error, KeyGroup, KeyShape, Millis, Model, Result, Revision, ScanRange, ScanRequest, StateId, StateSpec};
+
+/// Bytes of group and state before the key.
+pub(super) const PREFIX: usize = 6;
+
+/// What the layout has to know of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) id: StateId,
+    pub(super) model: Model,
+    shape: KeyShape,
+    pub(super) revisions: bool,
+    pub(super) ttl: bool,
+}
+
+/// The smallest byte string above all that begin with `prefix`, in place.
+fn successor(prefix: &mut Vec<u8>) {
+    while let Some(last) = prefix.pop() {
+        if last < u8::MAX {
+            prefix.push(last + 1);
+            return;
+        }
+    }
+}
+
+fn push_escaped(key: &[u8], out: &mut Vec<u8>) {
+    for part in key.split_inclusive(|&b| b == 0) {
+        out.extend_from_slice(part);
+        if part.last() == Some(&0) {
+            out.push(0xFF);
+        }
+    }
+}
+
+/// The first row of `state` in `group`; that of the next state is the end of this one.
+pub(super) fn state_start(group: KeyGroup, state: StateId) -> [u8; PREFIX] {
+    let [a, b] = group.0.to_be_bytes();
+    let [c, d, e, f] = state.0.to_be_bytes();
+    [a, b, c, d, e, f]
+}
+
+impl Form {
+    pub(super) fn of(id: StateId, spec: &StateSpec) -> Self {
+        Self { id, model: spec.model, shape: spec.key_shape, revisions: spec.revisions, ttl: spec.ttl }
+    }
+
+    /// Lists with TTL expire as a whole: their expiry is in a head row.
+    pub(super) fn has_heads(self) -> bool {
+        self.ttl && self.model == Model::List
+    }
+
+    /// Checks that a row with this key and sub can be of this state.
+    pub(super) fn check(self, key: &[u8], sub: &[u8]) -> Result<()> {
+        self.check_shape(key)?;
+        match self.model {
+            Model::Kv if !sub.is_empty() => {
+                Err(Error::invalid("a record of a KV state has a subkey").advise("leave `sub` empty, or use a map"))
+            }
+            Model::List if sub.len() != 8 => Err(Error::invalid(format!("a list element's ordinal has {} bytes", sub.len()))
+                .advise("ordinals are 8 bytes, big-endian; `reserve_ordinals` gives new ones")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the state can have this key.
+    #[inline]
+    pub(super) fn check_shape(self, key: &[u8]) -> Result<()> {
+        match self.shape {
+            KeyShape::Fixed(n) if key.len() != usize::from(n) => {
+                Err(Error::invalid(format!("a key of {} bytes in a state whose keys have {n}", key.len()))
+                    .advise("encode keys with the codec that the state was registered with"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn push_state(self, group: KeyGroup, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(&state_start(group, self.id));
+    }
+
+    /// The row of (key, sub), in place of what `out` held.
+    #[inline]
+    pub(super) fn row(self, group: KeyGroup, key: &[u8], sub: &[u8], out: &mut Vec<u8>) {
+        self.push_state(group, out);
+        match (self.model, self.shape) {
+            (Model::Kv, _) | (_, KeyShape::Fixed(_)) => out.extend_from_slice(key),
+            (_, KeyShape::Variable) => {
+                push_escaped(key, out);
+                out.extend_from_slice(&[0, 1]);
+            }
+        }
+        out.extend_from_slice(sub);
+    }
+
+    /// All rows in `group`: from, to.
+    pub(super) fn whole(self, group: KeyGroup) -> (Vec<u8>, Vec<u8>) {
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        self.keys(group, &Bound::Unbounded, &Bound::Unbounded, &mut from, &mut to);
+        (from, to)
+    }
+
+    /// The end of the rows of `key`, in place of what `out` held.
+    pub(super) fn key_end(self, group: KeyGroup, key: &[u8], out: &mut Vec<u8>) {
+        self.row(group, key, &[], out);
+        if self.model == Model::Kv {
+            out.push(0);
+        } else {
+            successor(out);
+        }
+    }
+
+    /// Takes the part of a row's key behind its prefix apart: puts the key into `out` in
+    /// place of what it held, and answers where the sub begins.
+    pub(super) fn split(self, tail: &[u8], out: &mut Vec<u8>) -> Result<usize> {
+        out.clear();
+        match (self.model, self.shape) {
+            (Model::Kv, _) => out.extend_from_slice(tail),
+            (_, KeyShape::Fixed(n)) => {
+                out.extend_from_slice(tail.get(..usize::from(n)).ok_or_else(|| self.damaged("row is too short"))?);
+            }
+            (_, KeyShape::Variable) => {
+                let mut rest = tail;
+                while let Some(zero) = rest.iter().position(|&b| b == 0) {
+                    out.extend_from_slice(&rest[..zero]);
+                    match rest.get(zero + 1) {
+                        Some(0xFF) => out.push(0),
+                        Some(1) => return Ok(tail.len() - rest.len() + zero + 2),
+                        _ => break,
+                    }
+                    rest = &rest[zero + 2..];
+                }
+                return Err(self.damaged("row's key has no end"));
+            }
+        }
+        Ok(out.len())
+    }
+
+    #[cold]
+    pub(super) fn damaged(self, what: &str) -> Error {
+        Error::corrupt(format!("a {what} in state number {}", self.id.0))
+            .advise("recover from a checkpoint; the disk or memory of this machine may be damaged")
+    }
+
+    /// Bytes before the cell's value.
+    #[inline]
+    pub(super) fn header(self) -> usize {
+        8 * (usize::from(self.revisions) + usize::from(self.ttl))
+    }
+
+    /// A row's value, in place of what `out` held.
+    pub(super) fn value(self, revision: Revision, cell: &Cell, out: &mut Vec<u8>) {
+        out.clear();
+        if self.revisions {
+            out.extend_from_slice(&revision.0.to_be_bytes());
+        }
+        if self.ttl {
+            out.extend_from_slice(&cell.expires_at.map_or(u64::MAX, |at| at.0).to_be_bytes());
+        }
+        out.extend_from_slice(&cell.value);
+    }
+
+    /// The cell's head in a row's value: revision and expiry.
+    pub(super) fn read_header(self, mut raw: &[u8]) -> Result<(Revision, Option<Millis>)> {
+        if raw.len() < self.header() {
+            return Err(self.damaged("value is too short"));
+        }
+        let revision = if self.revisions { Revision(raw.get_u64()) } else { Revision::NONE };
+        let expires_at = if self.ttl { Some(raw.get_u64()).filter(|&at| at != u64::MAX).map(Millis) } else { None };
+        Ok((revision, expires_at))
+    }
+
+    /// The cell in a row's value.
+    #[inline]
+    pub(super) fn cell(self, mut raw: Bytes) -> Result<Cell> {
+        let (revision, expires_at) = self.read_header(&raw)?;
+        raw.advance(self.header());
+        Ok(Cell { value: raw, revision, expires_at })
+    }
+
+    /// The rows of the request: `from <= row < to`.
+    pub(super) fn bounds(self, request: &ScanRequest) -> Result<(Vec<u8>, Vec<u8>)> {
+        let group = request.group;
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        match &request.range {
+            ScanRange::All => (from, to) = self.whole(group),
+            ScanRange::Keys(first, last) => self.keys(group, first, last, &mut from, &mut to),
+            ScanRange::Subs(key, first, last) => {
+                self.check_shape(key)?;
+                if self.model == Model::Kv && !request.range.contains(key, &[]) {
+                    return Ok((from, to));
+                }
+                self.subs(group, key, first, last, &mut from, &mut to);
+            }
+        }
+        if let Some(after) = &request.after {
+            self.check_shape(&after.key)?;
+            if self.model == Model::Kv && !after.sub.is_empty() {
+                return Err(Error::invalid("a position in a KV state has a subkey").advise("pass the page's own `next`"));
+            }
+            let mut behind = Vec::new();
+            self.row(group, &after.key, &after.sub, &mut behind);
+            behind.push(0);
+            from = from.max(behind);
+        }
+        Ok((from, to))
+    }
+
+    fn keys(self, group: KeyGroup, first: &Bound<Bytes>, last: &Bound<Bytes>, from: &mut Vec<u8>, to: &mut Vec<u8>) {
+        match first {
+            Bound::Included(key) => self.edge(group, key, false, from),
+            Bound::Excluded(key) => self.edge(group, key, true, from),
+            Bound::Unbounded => self.push_state(group, from),
+        }
+        match last {
+            Bound::Included(key) => self.edge(group, key, true, to),
+            Bound::Excluded(key) => self.edge(group, key, false, to),
+            Bound::Unbounded => {
+                self.push_state(group, to);
+                successor(to);
+            }
+        }
+    }
+
+    fn subs(
+        self,
+        group: KeyGroup,
+        key: &[u8],
+        first: &Bound<Bytes>,
+        last: &Bound<Bytes>,
+        from: &mut Vec<u8>,
+        to: &mut Vec<u8>,
+    ) {
+        // In a KV state the bounds admit the empty sub, or `bounds` has answered already.
+        let row = |sub: &[u8], behind: bool, out: &mut Vec<u8>| {
+            self.row(group, key, if self.model == Model::Kv { &[] } else { sub }, out);
+            if behind {
+                out.push(0);
+            }
+        };
+        match first {
+            Bound::Included(sub) => row(sub, false, from),
+            Bound::Excluded(sub) => row(sub, true, from),
+            Bound::Unbounded => row(&[], false, from),
+        }
+        match last {
+            Bound::Included(sub) => row(sub, true, to),
+            Bound::Excluded(sub) if self.model != Model::Kv => row(sub, false, to),
+            Bound::Excluded(_) | Bound::Unbounded => self.key_end(group, key, to),
+        }
+    }
+
+    /// The place before the rows of the keys from `bound` on, or of those above it. A bound
+    /// need not be a whole key.
+    fn edge(self, group: KeyGroup, bound: &[u8], above: bool, out: &mut Vec<u8>) {
+        self.push_state(group, out);
+        match (self.model, self.shape) {
+            (Model::Kv, _) => {
+                out.extend_from_slice(bound);
+                if above {
+                    out.push(0);
+                }
+            }
+            (_, KeyShape::Fixed(n)) => {
+                let n = usize::from(n);
+                out.extend_from_slice(&bound[..bound.len().min(n)]);
+                // A longer bound lies above the key that is its beginning.
+                if bound.len() > n || (bound.len() == n && above) {
+                    successor(out);
+                }
+            }
+            (_, KeyShape::Variable) => {
+                push_escaped(bound, out);
+                if above {
+                    out.extend_from_slice(&[0, 2]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

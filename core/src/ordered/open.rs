@@ -1,0 +1,144 @@
+//! Opening: what is found is checked, what a crash left is removed.
+
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+
+use super::{
+    Engine, EngineBatch, OrderedStore, WriteLevel,
+    catalog::{Catalog, State},
+    erase,
+    inner::{Inner, Parts},
+    meta::{self, Head, Kind, StoredMarker},
+};
+use crate::{
+    Capabilities, Durability, Error, ErrorKind, OpenRequest, Ownership, Result, StateId, StateSpec, Unclean, WriterId,
+};
+
+impl<E: Engine> OrderedStore<E> {
+    /// Opens the store that `engine` holds, or makes one in an empty engine. To be called on the
+    /// blocking pool. The engine must be this process's own: its backend holds the lock.
+    ///
+    /// # Errors
+    /// - `Unsupported`: what the request asks for is not in `capabilities`; a newer format.
+    /// - `InvalidInput`: other key groups than those it was written with, or an engine full of something else.
+    /// - `NotFound`: `ReadOnly`, and there is no store.
+    /// - `Conflict`: a `Visible` store that was not closed cleanly, under [`Unclean::Refuse`].
+    /// - `Corrupt`: a row of its own does not pass its check.
+    pub fn open(engine: E, request: &OpenRequest, capabilities: Capabilities) -> Result<Arc<Self>> {
+        request.check(&capabilities)?;
+        let parts = find(engine, request).map_err(|e| e.in_store(&request.store).during("open"))?;
+        Ok(Arc::new(Self { inner: Arc::new(Inner::new(parts, request, capabilities)) }))
+    }
+}
+
+fn find<E: Engine>(engine: E, request: &OpenRequest) -> Result<Parts<E>> {
+    let read_only = request.ownership == Ownership::ReadOnly;
+    let mut head = match engine.get(&meta::head_key())? {
+        Some(raw) => meta::unseal::<Head>("the store's head", &raw)?,
+        None if read_only => {
+            return Err(Error::new(ErrorKind::NotFound, "there is no store to look at")
+                .advise("open it with exclusive ownership once, or look elsewhere"));
+        }
+        None => fresh(&engine, request)?,
+    };
+    head.check(request.groups)?;
+    if read_only {
+        return parts(engine, head, false, request);
+    }
+    let mut suspect = false;
+    if !head.clean {
+        match request.unclean {
+            Unclean::Refuse => return Err(unclean()),
+            Unclean::Recover => suspect = true,
+            Unclean::Discard => head = discard(&engine, head, request)?,
+        }
+    }
+    let mut batch = engine.batch();
+    if head.loading > 0 {
+        let kept: Vec<StateId> = states(&engine)?.iter().map(|s| s.form.id).collect();
+        erase::states_except(&mut batch, request.groups, StateId(head.loading), &kept);
+        head.loading = 0;
+    }
+    head.session = Head::above(head.session, "sessions")?;
+    head.clean = !suspect && (E::IN_MEMORY || request.durability != Durability::Visible);
+    batch.put(&meta::head_key(), &meta::seal(&head)?);
+    engine.write(&mut batch, WriteLevel::Synced)?;
+    parts(engine, head, suspect, request)
+}
+
+/// The head of a new store; refuses an engine that holds something else.
+fn fresh<E: Engine>(engine: &E, request: &OpenRequest) -> Result<Head> {
+    let (from, to) = meta::whole();
+    let mut empty = true;
+    engine.scan(&from, &to, &mut |_, _| {
+        empty = false;
+        ControlFlow::Break(())
+    })?;
+    if empty {
+        return Ok(Head::new(request.groups));
+    }
+    Err(Error::invalid("there is data here that is no store of statehold").advise("choose an empty place"))
+}
+
+fn unclean() -> Error {
+    Error::new(ErrorKind::Conflict, "the store has durability `visible` and was not closed cleanly: its last writes are lost")
+        .about("unclean")
+        .advise("recover it from a checkpoint, or open it with `discard` to begin empty")
+}
+
+/// Throws the content away; what never goes back is kept.
+fn discard<E: Engine>(engine: &E, head: Head, request: &OpenRequest) -> Result<Head> {
+    let head = Head {
+        incarnation: Head::above(head.incarnation, "incarnations")?,
+        floor: head.floor,
+        session: head.session,
+        next_state: head.next_state,
+        ..Head::new(request.groups)
+    };
+    let (from, to) = meta::whole();
+    let mut batch = engine.batch();
+    batch.delete_range(&from, &to);
+    batch.put(&meta::head_key(), &meta::seal(&head)?);
+    engine.write(&mut batch, WriteLevel::Synced)?;
+    Ok(head)
+}
+
+fn parts<E: Engine>(engine: E, head: Head, suspect: bool, request: &OpenRequest) -> Result<Parts<E>> {
+    let catalog = Catalog::new(states(&engine)?);
+    let mut sequences = vec![0; request.groups.count()];
+    each(&engine, &Kind::SEQUENCES, |key, value| {
+        let group = u16::from_be_bytes(meta::number(key)?);
+        let slot = group.checked_sub(request.groups.range().start).and_then(|at| sequences.get_mut(usize::from(at)));
+        match (slot, value.try_into()) {
+            (Some(slot), Ok(bytes)) => *slot = u64::from_be_bytes(bytes),
+            _ => return Err(Error::corrupt(format!("the sequence of key group {group} is damaged"))),
+        }
+        Ok(())
+    })?;
+    let mut markers = HashMap::new();
+    each(&engine, &Kind::MARKERS, |key, value| {
+        let writer = WriterId(u128::from_be_bytes(meta::number(key)?));
+        markers.insert(writer, meta::unseal::<StoredMarker>("a writer's marker", value)?);
+        Ok(())
+    })?;
+    Ok(Parts { engine, head, catalog, sequences, markers, suspect })
+}
+
+fn states<E: Engine>(engine: &E) -> Result<Vec<State>> {
+    let mut states = Vec::new();
+    each(engine, &Kind::CATALOG, |key, value| {
+        let id = StateId(u32::from_be_bytes(meta::number(key)?));
+        states.push(State::new(id, meta::unseal::<StateSpec>("the catalog", value)?));
+        Ok(())
+    })?;
+    Ok(states)
+}
+
+fn each<E: Engine>(engine: &E, kind: &Kind, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    let (from, to) = kind.range();
+    let mut outcome = Ok(());
+    engine.scan(&from, &to, &mut |key, value| {
+        outcome = take(key, value);
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    outcome
+}

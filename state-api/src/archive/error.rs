@@ -1,0 +1,82 @@
+//! What an object store's failures mean to a caller.
+
+use std::{error::Error as _, io};
+
+use object_store::Error as StoreError;
+use statehold_core::{Error, ErrorKind};
+
+/// The error of `doing` something to `what`, e.g. reading an object.
+pub(super) fn failed(doing: &str, what: &str, cause: StoreError) -> Error {
+    let (kind, reason, advice) = explain(&cause);
+    Error::new(kind, format!("cannot {doing} `{what}`: {reason}")).about(what).advise(advice).because(cause)
+}
+
+/// Messages are our own words: an object store's may quote a request with its credentials.
+fn explain(cause: &StoreError) -> (ErrorKind, String, &'static str) {
+    const RETRY: &str = "try again when the object store answers";
+    const PERMISSION: &str = "let this process read and write the archive's folder";
+    match cause {
+        StoreError::NotFound { .. } => return (ErrorKind::NotFound, "it does not exist".into(), RETRY),
+        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
+            return (ErrorKind::InvalidInput, "the object store refuses the credentials".into(), PERMISSION);
+        }
+        StoreError::NotSupported { .. } | StoreError::NotImplemented { .. } => {
+            return (
+                ErrorKind::Unsupported,
+                "the object store cannot do it".into(),
+                "choose one with create-if-absent and list",
+            );
+        }
+        _ => {}
+    }
+    let Some(io) = io_cause(cause) else {
+        return (ErrorKind::Unavailable, "the object store failed".into(), RETRY);
+    };
+    use io::ErrorKind as Io;
+    let (kind, advice) = match io.kind() {
+        Io::PermissionDenied | Io::ReadOnlyFilesystem => (ErrorKind::InvalidInput, PERMISSION),
+        Io::NotADirectory | Io::IsADirectory | Io::InvalidFilename => {
+            (ErrorKind::InvalidInput, "let the archive's URL name a folder")
+        }
+        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => (ErrorKind::ResourceExhausted, "make room there"),
+        _ => (ErrorKind::Unavailable, RETRY),
+    };
+    (kind, io.to_string(), advice)
+}
+
+/// The operating system's error at the bottom, if there is one.
+fn io_cause(cause: &StoreError) -> Option<&io::Error> {
+    let mut next = cause.source();
+    while let Some(inner) = next {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = inner.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generic(io: io::ErrorKind) -> StoreError {
+        StoreError::Generic { store: "test", source: Box::new(io::Error::from(io)) }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_wrong_path_and_from_an_outage() {
+        let kind = |io| failed("write", "log/1", generic(io)).kind();
+        assert_eq!(kind(io::ErrorKind::StorageFull), ErrorKind::ResourceExhausted);
+        assert_eq!(kind(io::ErrorKind::PermissionDenied), ErrorKind::InvalidInput);
+        assert_eq!(kind(io::ErrorKind::NotADirectory), ErrorKind::InvalidInput);
+        assert_eq!(kind(io::ErrorKind::ConnectionReset), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn own_4_the_object_stores_own_words_are_not_repeated() {
+        let source = "PUT https://host/?X-Amz-Signature=s3cr3t failed".into();
+        let error = failed("write", "log/1", StoreError::Generic { store: "S3", source });
+        assert!(!error.to_string().contains("s3cr3t"), "{error}");
+    }
+}

@@ -1,0 +1,161 @@
+//! Looking at checkpoints: list, show, verify. None of it needs a store.
+
+use statehold_core::{ArchiveSource, ArchiveStep, Envelope, Error, Model, Result, Row};
+
+use super::{
+    Archive,
+    checkpoint::{CheckpointInfo, CheckpointSummary, ObjectInfo, Select, StateInfo, StoreInfo},
+    part::Part,
+    record::{Complete, Entry},
+    source::PartSource,
+};
+
+/// A checkpoint as its records describe it.
+pub(super) struct Loaded {
+    pub(super) summary: CheckpointSummary,
+    pub(super) complete: Complete,
+    pub(super) parts: Vec<Part>,
+}
+
+/// What [`Archive::verify`] read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Verified {
+    /// The checkpoint.
+    pub checkpoint: CheckpointSummary,
+    /// Objects read.
+    pub objects: u64,
+    /// Bytes of these objects.
+    pub object_bytes: u64,
+    /// Rows read.
+    pub rows: u64,
+}
+
+impl Archive {
+    /// All checkpoints, in the order of their completion, superseded ones too.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unsupported` naming a log record, or what the object store fails with.
+    pub async fn list(&self) -> Result<Vec<CheckpointSummary>> {
+        Ok(self.log.follow().await.map_err(|e| e.during("list"))?.list())
+    }
+
+    /// Which checkpoint is meant.
+    ///
+    /// # Errors
+    /// `NotFound`, naming the nearest ids; or as [`Archive::list`].
+    pub async fn resolve(&self, select: Select) -> Result<CheckpointSummary> {
+        self.log.follow().await?.resolve(select)
+    }
+
+    /// Everything about a checkpoint.
+    ///
+    /// # Errors
+    /// As [`Archive::resolve`].
+    pub async fn show(&self, select: Select) -> Result<CheckpointInfo> {
+        let Loaded { summary, complete, parts } = self.load(select).await.map_err(|e| e.during("show"))?;
+        Ok(CheckpointInfo::of(summary, complete, parts))
+    }
+
+    /// Reads a whole checkpoint back and checks all of it: hashes, sizes, row counts, order,
+    /// each row's group and each value's checksum.
+    ///
+    /// # Errors
+    /// `Corrupt` naming the first object or value at fault; else as [`Archive::resolve`].
+    pub async fn verify(&self, select: Select) -> Result<Verified> {
+        self.verify_all(select).await.map_err(|e| e.during("verify"))
+    }
+
+    async fn verify_all(&self, select: Select) -> Result<Verified> {
+        let Loaded { summary, parts, .. } = self.load(select).await?;
+        let objects = || parts.iter().flat_map(|p| &p.objects);
+        let mut verified = Verified {
+            checkpoint: summary,
+            objects: objects().count() as u64,
+            object_bytes: objects().map(|o| o.bytes).sum(),
+            rows: 0,
+        };
+        for part in &parts {
+            verified.rows += self.verify_part(part).await.map_err(|e| e.in_store(&part.store))?;
+        }
+        Ok(verified)
+    }
+
+    async fn verify_part(&self, part: &Part) -> Result<u64> {
+        let mut source = PartSource::new(&self.objects, &self.resources, part, part.groups.checked()?);
+        let mut counts = vec![0_u64; part.states.len()];
+        while let Some(step) = source.next().await? {
+            let ArchiveStep::Rows(state, _, rows) = step else { continue };
+            let (Some(count), Some(state)) = (counts.get_mut(state as usize), part.states.get(state as usize)) else {
+                return Err(Error::internal("a source yields a state that its part has not"));
+            };
+            *count += rows.len() as u64;
+            let (name, model) = (state.spec.name.clone(), state.spec.model);
+            self.resources.blocking(move || check_values(&name, model, &rows)).await?;
+        }
+        for (state, count) in part.states.iter().zip(&counts) {
+            if state.rows != *count {
+                return Err(Error::corrupt(format!("the objects have {count} rows, the log says {}", state.rows))
+                    .in_state(&state.spec.name)
+                    .advise("recover another checkpoint"));
+            }
+        }
+        Ok(counts.iter().sum())
+    }
+
+    /// The records of a checkpoint.
+    pub(super) async fn load(&self, select: Select) -> Result<Loaded> {
+        let timeline = self.log.follow().await?;
+        let summary = timeline.resolve(select)?;
+        let places = timeline.parts(summary.record).to_vec();
+        drop(timeline);
+        let last = self.log.read(summary.record).await?;
+        let mut parts = Vec::with_capacity(places.len());
+        for at in places {
+            let other = if at.record == last.number { None } else { Some(self.log.read(at.record).await?) };
+            match other.as_ref().unwrap_or(&last).entries.get(at.entry as usize) {
+                Some(Entry::Part(part)) => parts.push(part.clone()),
+                _ => return Err(Error::corrupt(format!("log record {} has changed since it was read", at.record))),
+            }
+        }
+        let complete = last.entries.into_iter().find_map(|e| if let Entry::Complete(c) = e { Some(c) } else { None });
+        let complete = complete
+            .ok_or_else(|| Error::corrupt(format!("log record {} has changed since it was read", summary.record)))?;
+        Ok(Loaded { summary, complete, parts })
+    }
+}
+
+/// Opens each envelope. A list's head has none.
+fn check_values(state: &str, model: Model, rows: &[Row]) -> Result<()> {
+    let envelope = Envelope::of_state(state);
+    for row in rows.iter().filter(|row| model != Model::List || !row.cell.value.is_empty()) {
+        let sub = if model == Model::List { &[][..] } else { &row.sub };
+        envelope.open(&row.key, sub, &row.cell)?;
+    }
+    Ok(())
+}
+
+impl CheckpointInfo {
+    pub(super) fn of(summary: CheckpointSummary, complete: Complete, parts: Vec<Part>) -> Self {
+        Self {
+            summary,
+            contents: parts.into_iter().map(StoreInfo::of).collect(),
+            new_bytes: complete.new_bytes,
+            duration_ms: complete.duration_ms,
+            metadata: complete.metadata,
+        }
+    }
+}
+
+impl StoreInfo {
+    fn of(part: Part) -> Self {
+        let state = |s: super::part::PartState| StateInfo { spec: s.spec, rows: s.rows, bytes: s.bytes };
+        let object =
+            |o: super::part::Object| ObjectInfo { name: o.name.to_string(), bytes: o.bytes, rows: o.rows };
+        Self {
+            groups: part.groups,
+            name: part.store,
+            states: part.states.into_iter().map(state).collect(),
+            objects: part.objects.into_iter().map(object).collect(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! [`PartSource`]: reads a part's rows back, object by object, checking each before it yields a row of it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use async_trait::async_trait;
+use statehold_core::{ArchiveSource, ArchiveStep, Error, KeyGroup, KeyGroups, Resources, Result, Row};
+
+use super::{
+    object::Objects,
+    parquet::{ArchivedRow, Decoder, StateLabel},
+    part::{Object, Part},
+};
+
+/// Reads one part, or some of its groups. Holds one object and one row group of it decoded.
+pub(super) struct PartSource<'a> {
+    objects: &'a Objects,
+    resources: &'a Resources,
+    groups: KeyGroups,
+    labels: Arc<[StateLabel]>,
+    waiting: VecDeque<Object>,
+    open: Option<Opened>,
+    steps: VecDeque<ArchiveStep>,
+    last: Option<ArchiveStep>,
+    place: Place,
+}
+
+struct Opened {
+    object: Object,
+    decoder: Decoder,
+}
+
+impl<'a> PartSource<'a> {
+    /// Reads the groups `groups` of `part`.
+    pub(super) fn new(objects: &'a Objects, resources: &'a Resources, part: &Part, groups: KeyGroups) -> Self {
+        let states = part.states.iter().zip(0..).map(|(s, index)| ArchiveStep::State(index, s.spec.clone()));
+        Self {
+            objects,
+            resources,
+            groups,
+            labels: part.states.iter().map(|s| StateLabel::of(&s.spec)).collect(),
+            waiting: part.objects.iter().filter(|o| o.overlaps(groups)).cloned().collect(),
+            open: None,
+            steps: states.collect(),
+            last: Some(ArchiveStep::Floor(part.floor.now(), part.floor.incarnation)),
+            place: Place::default(),
+        }
+    }
+
+    /// Decodes row groups until there is a step, or nothing is left.
+    async fn refill(&mut self) -> Result<()> {
+        while self.steps.is_empty() {
+            let opened = match self.open.take() {
+                Some(opened) => opened,
+                None => match self.waiting.pop_front() {
+                    Some(object) => self.open(object).await?,
+                    None => return Ok(()),
+                },
+            };
+            self.read(opened).await?;
+        }
+        Ok(())
+    }
+
+    async fn open(&self, object: Object) -> Result<Opened> {
+        let bytes = self.objects.fetch(&object).await?;
+        let rows = object.rows;
+        let decoder = self.resources.blocking(move || Decoder::open(bytes, rows)).await;
+        Ok(Opened { decoder: decoder.map_err(|e| self.blame(&object, e))?, object })
+    }
+
+    async fn read(&mut self, opened: Opened) -> Result<()> {
+        let Opened { object, mut decoder } = opened;
+        let labels = self.labels.clone();
+        let job = move || decoder.read(&labels).map(|rows| (decoder, rows));
+        let (decoder, rows) = self.resources.blocking(job).await.map_err(|e| self.blame(&object, e))?;
+        let Some(rows) = rows else { return Ok(()) };
+        for row in rows {
+            self.place.check(&object, &row, self.groups.total()).map_err(|e| self.blame(&object, e))?;
+            if self.groups.contains(row.group) {
+                self.step(row);
+            }
+        }
+        self.open = Some(Opened { object, decoder });
+        Ok(())
+    }
+
+    /// Adds a row to the last step if it belongs there.
+    fn step(&mut self, row: ArchivedRow) {
+        const MAX_ROWS: usize = 4096;
+        match self.steps.back_mut() {
+            Some(ArchiveStep::Rows(state, group, rows))
+                if *state == row.state && *group == row.group && rows.len() < MAX_ROWS =>
+            {
+                rows.push(row.row);
+            }
+            _ => self.steps.push_back(ArchiveStep::Rows(row.state, row.group, vec![row.row])),
+        }
+    }
+
+    /// The same error, naming the object.
+    fn blame(&self, object: &Object, cause: Error) -> Error {
+        match cause.kind() {
+            statehold_core::ErrorKind::Corrupt => self.objects.corrupt(object, cause.message()).because(cause),
+            kind => {
+                let advice = cause.advice().unwrap_or_default().to_owned();
+                let name = self.objects.show(object);
+                Error::new(kind, format!("object `{name}` {}", cause.message())).about(name).advise(advice).because(cause)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ArchiveSource for PartSource<'_> {
+    async fn next(&mut self) -> Result<Option<ArchiveStep>> {
+        self.refill().await?;
+        Ok(self.steps.pop_front().or_else(|| self.last.take()))
+    }
+}
+
+/// The last row seen, to see that rows ascend.
+#[derive(Default)]
+struct Place {
+    last: Option<(KeyGroup, u32, Row)>,
+}
+
+impl Place {
+    /// Refuses a row that does not come next, or is not where its key belongs.
+    fn check(&mut self, object: &Object, row: &ArchivedRow, key_groups: u16) -> Result<()> {
+        let ArchivedRow { state, group, row } = row;
+        let named = object.first_group..=object.last_group;
+        if !named.contains(&group.0) || *group != KeyGroup::of(&row.key, key_groups) {
+            return Err(Error::corrupt(format!("has key `{}` in group {group}", row.key.escape_ascii())));
+        }
+        if let Some((g, s, r)) = &self.last {
+            if (group, state, &row.key, &row.sub) <= (g, s, &r.key, &r.sub) {
+                return Err(Error::corrupt(format!("has key `{}` out of order", row.key.escape_ascii())));
+            }
+        }
+        self.last = Some((*group, *state, row.clone()));
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Checkpoints of a manager: cut, persist, recover (contract LIFE-2, LIFE-5, OWN-1).
+
+use statehold_core::{Error, ErrorKind, Ownership, Result, Store};
+
+use super::{Inner, StateManager};
+use crate::archive::{Archive, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, Select};
+
+/// A cut that is taken but not yet stored: writers go on meanwhile and are not in it.
+#[derive(Debug)]
+#[must_use = "a cut that is not persisted is no checkpoint"]
+pub struct PendingCheckpoint {
+    archive: Archive,
+    claim: Claim,
+    id: CheckpointId,
+    metadata: Metadata,
+    cut: Cut,
+}
+
+impl PendingCheckpoint {
+    /// Stores the cut and makes it visible.
+    ///
+    /// # Errors
+    /// - `Conflict`: the id is taken.
+    /// - `Fenced`: another owner has claimed these key groups.
+    /// - What the object store or the engine fails with.
+    ///
+    /// After each of them the checkpoint is not visible and the id can be tried again.
+    pub async fn persist(self) -> Result<CheckpointInfo> {
+        let begun = std::time::Instant::now();
+        let info = self.archive.write(&self.claim, self.id, &self.metadata, self.cut).await?;
+        metrics::histogram!("statehold_checkpoint_seconds").record(begun.elapsed().as_secs_f64());
+        metrics::counter!("statehold_checkpoints_total").increment(1);
+        Ok(info)
+    }
+}
+
+impl StateManager {
+    /// The checkpoints of the namespace: to list, show and verify them.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the descriptor has no archive.
+    pub fn checkpoints(&self) -> Result<&Archive> {
+        self.0.archive.as_ref().ok_or_else(|| {
+            Error::invalid("the descriptor has no archive")
+                .about("archive")
+                .advise("add `[archive] url = \"file:///…\"` to it")
+        })
+    }
+
+    /// Takes a checkpoint of all stores: [`StateManager::cut`], then [`PendingCheckpoint::persist`].
+    ///
+    /// What was written before the call is in it; what is written after the call has begun is not.
+    ///
+    /// # Errors
+    /// As both.
+    pub async fn archive(&self, id: CheckpointId, metadata: &Metadata) -> Result<CheckpointInfo> {
+        self.cut(id, metadata).await?.persist().await
+    }
+
+    /// Takes one cut over all stores. Writers wait while staged rows are committed and the snapshots are
+    /// taken, and go on when this returns; the cut is then stored by [`PendingCheckpoint::persist`].
+    ///
+    /// # Errors
+    /// `InvalidInput` without an archive or read-only; what an engine fails with.
+    pub async fn cut(&self, id: CheckpointId, metadata: &Metadata) -> Result<PendingCheckpoint> {
+        let archive = self.checkpoints()?.clone();
+        let claim = self.0.claim.lock().clone().ok_or_else(|| {
+            Error::invalid("a manager that does not own its stores takes no checkpoints")
+                .advise("open it without `read_only`, with exclusive stores")
+        })?;
+        // Less is left to commit while writers wait.
+        for runtime in self.0.stores.values() {
+            runtime.flush().await?;
+        }
+        let mut gates = Vec::new();
+        for runtime in self.0.stores.values() {
+            gates.push(runtime.close_gate().await);
+        }
+        for runtime in self.0.stores.values() {
+            runtime.check_open()?;
+            runtime.flush().await?;
+        }
+        let stores: Vec<(&str, &dyn Store)> = self.0.stores.iter().map(|(n, r)| (n.as_str(), &*r.store)).collect();
+        let cut = Cut::take(&stores).await?;
+        Ok(PendingCheckpoint { archive, claim, id, metadata: metadata.clone(), cut })
+    }
+
+    /// Makes all stores exactly what a checkpoint shows. What was written since is gone, staged writes too;
+    /// handles of before are fenced; later checkpoints are superseded.
+    ///
+    /// # Errors
+    /// - `NotFound`: there is no such checkpoint.
+    /// - `Corrupt`: an object or record of it is damaged; the stores hold what they held.
+    /// - What the object store or an engine fails with. With several stores, some may already be
+    ///   recovered: repeat the call.
+    pub async fn recover(&self, select: impl Into<Select>) -> Result<CheckpointInfo> {
+        let archive = self.checkpoints()?;
+        if self.0.claim.lock().is_none() {
+            return Err(Error::invalid("a manager that does not own its stores cannot recover")
+                .advise("open it without `read_only`, with exclusive stores"));
+        }
+        let id = archive.resolve(select.into()).await?.id;
+        self.0.go_back(archive, id).await
+    }
+
+    /// Claims the key groups and brings the stores to the content to begin with.
+    pub(super) async fn begin(&self, target: Option<CheckpointId>, read_only: bool) -> Result<()> {
+        let inner = &self.0;
+        let exclusive = inner.descriptor.stores.values().all(|s| s.ownership == Ownership::Exclusive);
+        let Some(archive) = inner.archive.as_ref().filter(|_| !read_only && exclusive) else { return Ok(()) };
+        match target {
+            Some(id) => inner.go_back(archive, id).await.map(drop),
+            None => {
+                // What the stores hold builds on the latest checkpoint, or there is none.
+                let latest = match archive.resolve(Select::Latest).await {
+                    Ok(found) => Some(found.id),
+                    Err(e) if e.kind() == ErrorKind::NotFound => None,
+                    Err(e) => return Err(e),
+                };
+                let claim = archive.claim(inner.groups, &inner.owner, latest).await?;
+                *inner.claim.lock() = Some(claim);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn go_back(&self, archive: &Archive, id: CheckpointId) -> Result<CheckpointInfo> {
+        let mut gates = Vec::new();
+        for runtime in self.stores.values() {
+            gates.push(runtime.close_gate().await);
+        }
+        // Before anything changes: whoever else writes here is fenced from now on.
+        let claim = archive.claim(self.groups, &self.owner, Some(id)).await?;
+        let mut recovered = None;
+        for (name, runtime) in &self.stores {
+            runtime.check_open()?;
+            let info = archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await?;
+            runtime.replaced();
+            recovered = Some(info);
+        }
+        *self.claim.lock() = Some(claim);
+        self.handles.lock().await.clear();
+        recovered.ok_or_else(|| Error::internal("a manager without stores"))
+    }
+}

@@ -1,0 +1,99 @@
+//! [`StorePlan`]: everything about a store that can be refused before anything is created.
+
+use std::sync::Arc;
+
+use statehold_core::{
+    Backend, Capabilities, Durability, Error, KeyGroups, Name, OpenRequest, Ownership, Resources, Result, Unclean,
+};
+
+use crate::{
+    config::{Descriptor, StoreDescriptor},
+    registry::Registry,
+};
+
+/// A store whose descriptor is known to be right.
+pub(super) struct StorePlan {
+    pub(super) name: String,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) durability: Durability,
+    pub(super) buffer_bytes: usize,
+    pub(super) ownership: Ownership,
+    descriptor: StoreDescriptor,
+}
+
+/// Checks all stores and states of a descriptor against the backends there are.
+pub(super) fn check(descriptor: &Descriptor, registry: &Registry) -> Result<Vec<StorePlan>> {
+    descriptor.validate()?;
+    let mut plans = Vec::new();
+    for (name, store) in &descriptor.stores {
+        let place = format!("stores.{name}");
+        let backend =
+            registry.get(&store.kind).map_err(|e| descriptor.locate(e.in_store(name), &place))?.clone();
+        let capabilities = backend
+            .capabilities(&store.options)
+            .map_err(|e| descriptor.locate(e.in_store(name), &format!("{place}.options")))?;
+        let durability = store.durability.unwrap_or_else(|| default_durability(&capabilities));
+        check_states(descriptor, name, &capabilities)?;
+        plans.push(StorePlan {
+            name: name.clone(),
+            backend,
+            durability,
+            buffer_bytes: match store.ownership {
+                Ownership::Exclusive => store.write_buffer.unwrap_or(descriptor.memory.write_buffer),
+                // Others see, or write, the same records: nothing may wait here.
+                Ownership::Shared | Ownership::ReadOnly => 0,
+            },
+            ownership: store.ownership,
+            descriptor: store.clone(),
+        });
+    }
+    Ok(plans)
+}
+
+/// What survives a killed process if the engine gives that, else what it gives.
+fn default_durability(capabilities: &Capabilities) -> Durability {
+    let levels = &capabilities.durability;
+    if levels.contains(&Durability::Process) {
+        return Durability::Process;
+    }
+    levels.first().copied().unwrap_or(Durability::Visible)
+}
+
+fn check_states(descriptor: &Descriptor, store: &str, capabilities: &Capabilities) -> Result<()> {
+    for (name, state) in descriptor.states.iter().filter(|(name, _)| descriptor.store_of(name) == Some(store)) {
+        let lacking = [
+            ("ttl", state.ttl.is_some() && !capabilities.ttl),
+            ("revisions", state.revisions && !capabilities.revisions),
+        ];
+        if let Some((what, _)) = lacking.into_iter().find(|(_, lacks)| *lacks) {
+            let error = Error::unsupported(format!("the engine of store `{store}` does not give `{what}`"))
+                .in_state(name)
+                .about(what)
+                .advise("take it out, or put the state into another store");
+            return Err(descriptor.locate(error, &format!("states.{name}")));
+        }
+    }
+    Ok(())
+}
+
+impl StorePlan {
+    pub(super) fn request(
+        &self,
+        namespace: &Name,
+        groups: KeyGroups,
+        unclean: Unclean,
+        resources: &Resources,
+    ) -> OpenRequest {
+        OpenRequest {
+            store: self.name.clone(),
+            namespace: namespace.clone(),
+            groups,
+            ownership: self.ownership,
+            durability: self.durability,
+            limits: self.descriptor.limits,
+            unclean,
+            options: self.descriptor.options.clone(),
+            resources: resources.clone(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The flusher: a task of each store that commits sealed generations, oldest first.
+
+use std::{sync::Arc, sync::Weak, time::Instant};
+
+use statehold_core::{
+    AtomicScope, Batch, Error, ErrorKind, KeyGroup, Marker, Mutation, Result, staged::Generation,
+};
+use tokio::sync::Notify;
+
+use super::StoreRuntime;
+
+/// How often a commit with unknown or passing failure is sent again, under the same marker.
+const TRIES: u32 = 4;
+
+/// What flushes report, under the names of `docs/src/metrics.md`.
+pub(super) struct FlushMetrics {
+    flushes: metrics::Counter,
+    bytes: metrics::Counter,
+    seconds: metrics::Histogram,
+    failures: metrics::Counter,
+}
+
+impl FlushMetrics {
+    pub(super) fn of(store: &str) -> Self {
+        let store = store.to_owned();
+        Self {
+            flushes: metrics::counter!("statehold_flushes_total", "store" => store.clone()),
+            bytes: metrics::counter!("statehold_flushed_bytes_total", "store" => store.clone()),
+            seconds: metrics::histogram!("statehold_flush_seconds", "store" => store.clone()),
+            failures: metrics::counter!("statehold_flush_failures_total", "store" => store),
+        }
+    }
+}
+
+/// Lives as long as the runtime.
+pub(super) async fn run(runtime: Weak<StoreRuntime>, wake: Arc<Notify>) {
+    loop {
+        wake.notified().await;
+        let Some(runtime) = runtime.upgrade() else { return };
+        runtime.flush_sealed().await;
+    }
+}
+
+fn by_group(mutations: Vec<Mutation>) -> Vec<Vec<Mutation>> {
+    let mut parts: Vec<(KeyGroup, Vec<Mutation>)> = Vec::new();
+    for mutation in mutations {
+        let group = mutation.at().group;
+        match parts.last_mut() {
+            Some((last, part)) if *last == group => part.push(mutation),
+            _ => parts.push((group, vec![mutation])),
+        }
+    }
+    parts.into_iter().map(|(_, part)| part).collect()
+}
+
+impl StoreRuntime {
+    async fn flush_sealed(&self) {
+        let Some(buffer) = &self.buffer else { return };
+        while let Some((number, generation)) = buffer.oldest() {
+            let begun = Instant::now();
+            let bytes = generation.bytes();
+            let outcome = self.commit_generation(number, generation).await;
+            match outcome {
+                Ok(()) => {
+                    buffer.retire(number);
+                    *self.failure.lock() = None;
+                    self.metrics.flushes.increment(1);
+                    self.metrics.bytes.increment(bytes as u64);
+                    self.metrics.seconds.record(begun.elapsed().as_secs_f64());
+                }
+                Err(error) => {
+                    tracing::error!(store = %self.name, %error, "a flush failed; its writes stay staged");
+                    self.metrics.failures.increment(1);
+                    *self.failure.lock() = Some(Arc::new(error));
+                }
+            }
+            self.flushed.notify_waiters();
+            if self.failure.lock().is_some() {
+                return;
+            }
+        }
+    }
+
+    async fn commit_generation(&self, number: u64, generation: Arc<Generation>) -> Result<()> {
+        // Sorting a full buffer takes milliseconds: not on an async thread.
+        let mutations = self.resources.blocking(move || Ok(generation.mutations())).await?;
+        let parts = match self.store.capabilities().scope {
+            AtomicScope::Store => vec![mutations],
+            AtomicScope::KeyGroup => by_group(mutations),
+        };
+        let marker = self.store.capabilities().markers.then_some(Marker {
+            writer: self.writer,
+            sequence: number,
+            position: None,
+        });
+        for mutations in parts {
+            let batch = Batch { marker: marker.clone(), conditions: Vec::new(), mutations };
+            self.commit_again(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits, and sends again what may or may not have happened: the marker makes that harmless.
+    async fn commit_again(&self, batch: Batch) -> Result<()> {
+        let mut tries = 1;
+        loop {
+            let sent = if batch.marker.is_some() && tries < TRIES { Some(batch.clone()) } else { None };
+            let last = sent.is_none();
+            let error = match self.store.commit(sent.unwrap_or_else(|| batch.clone())).finish().await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let again = matches!(error.kind(), ErrorKind::Indeterminate | ErrorKind::Timeout | ErrorKind::Unavailable);
+            if last || !again {
+                return Err(error);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20 << tries)).await;
+            tries += 1;
+        }
+    }
+
+    /// Commits everything staged before this call.
+    ///
+    /// # Errors
+    /// What the engine failed with; the writes stay staged and the next flush tries again.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        let Some(buffer) = &self.buffer else { return Ok(()) };
+        let number = buffer.seal_all();
+        *self.failure.lock() = None;
+        self.wake.notify_one();
+        self.wait(|| buffer.flushed() >= number).await
+    }
+
+    /// Waits until a flush has made `done` true.
+    pub(super) async fn wait(&self, done: impl Fn() -> bool) -> Result<()> {
+        loop {
+            let flushed = self.flushed.notified();
+            tokio::pin!(flushed);
+            // Registered before the look, so that no flush in between is missed.
+            flushed.as_mut().enable();
+            if done() {
+                return Ok(());
+            }
+            if let Some(cause) = self.failure.lock().clone() {
+                return Err(Error::new(cause.kind(), format!("staged writes could not be committed: {}", cause.message()))
+                    .in_store(&self.name)
+                    .advise("nothing is lost: they stay staged and readable; mend the cause and call `finish` again")
+                    .because(cause));
+            }
+            flushed.await;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! [`StateCore`]: what typed states of all models share: names, addresses, envelopes, fencing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+use statehold_core::{
+    Address, Cell, Envelope, Error, KeyGroup, Limits, Millis, Model, Result, StateId, StateSpec, key::EncodeKey,
+};
+
+use super::{ValueType, metrics::StateMetrics};
+use crate::runtime::StoreRuntime;
+
+pub(crate) struct StateCore {
+    pub(crate) spec: StateSpec,
+    pub(crate) id: StateId,
+    pub(crate) runtime: Arc<StoreRuntime>,
+    pub(crate) metrics: StateMetrics,
+    envelope: Envelope,
+    ttl: Option<u64>,
+    key_groups: u16,
+    limits: Limits,
+    /// Writes go through at once, and conditions are the engine's.
+    pub(crate) direct: bool,
+    epoch: u64,
+    dropped: AtomicBool,
+}
+
+impl StateCore {
+    pub(crate) fn new(spec: StateSpec, id: StateId, runtime: Arc<StoreRuntime>, ttl: Option<u64>) -> Self {
+        let store = &runtime.store;
+        let numbered_by_engine = spec.model == Model::List && (spec.ttl || store.reserve_ordinals(0).is_none());
+        Self {
+            direct: !runtime.is_buffered() || spec.revisions || numbered_by_engine,
+            envelope: Envelope::of_state(&spec.name),
+            metrics: StateMetrics::of(&runtime.name, &spec.name),
+            key_groups: store.groups().total(),
+            limits: store.limits(),
+            epoch: runtime.epoch(),
+            dropped: AtomicBool::new(false),
+            ttl,
+            spec,
+            id,
+            runtime,
+        }
+    }
+
+    /// Refuses handles of content that was recovered over or dropped, and closed managers.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.epoch == self.runtime.epoch() && !self.dropped.load(Ordering::Acquire) {
+            return self.runtime.check_open();
+        }
+        Err(Error::fenced("the state was recovered or dropped since this handle was made")
+            .in_state(&self.spec.name)
+            .advise("ask the manager for a new handle"))
+    }
+
+    pub(crate) fn mark_dropped(&self) {
+        self.dropped.store(true, Ordering::Release);
+    }
+
+    /// Where a key's record is.
+    #[inline]
+    pub(crate) fn address<Q: EncodeKey + ?Sized>(&self, key: &Q) -> Result<Address> {
+        let mut bytes = Vec::with_capacity(16);
+        key.encode(&mut bytes);
+        self.place(Bytes::from(bytes), Bytes::new())
+    }
+
+    /// Where a key's entry is.
+    #[inline]
+    pub(crate) fn entry<Q: EncodeKey + ?Sized, R: EncodeKey + ?Sized>(&self, key: &Q, sub: &R) -> Result<Address> {
+        let (mut k, mut s) = (Vec::with_capacity(16), Vec::with_capacity(16));
+        key.encode(&mut k);
+        sub.encode(&mut s);
+        self.place(Bytes::from(k), Bytes::from(s))
+    }
+
+    fn place(&self, key: Bytes, sub: Bytes) -> Result<Address> {
+        self.check()?;
+        self.limits.check_key(&key, &sub).map_err(|e| e.in_state(&self.spec.name))?;
+        let group = KeyGroup::of(&key, self.key_groups);
+        let groups = self.runtime.store.groups();
+        if !groups.contains(group) {
+            return Err(Error::invalid(format!("the key is in key group {group}, this store has {groups}"))
+                .in_state(&self.spec.name)
+                .advise("send the key to the owner of its group"));
+        }
+        Ok(Address { group, state: self.id, key, sub })
+    }
+
+    /// When something written now expires.
+    #[inline]
+    pub(crate) fn expiry(&self) -> Option<Millis> {
+        self.ttl.map(|ttl| Millis(self.runtime.store.now().0.saturating_add(ttl)))
+    }
+
+    /// Encodes and seals a value for (`at.key`, `sub`).
+    #[inline]
+    pub(crate) fn seal<V>(&self, value_type: &ValueType<V>, at: &Address, value: &V) -> Result<Cell> {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&[0; Envelope::BYTES]);
+        value_type.encode(value, &mut bytes).map_err(|e| e.in_state(&self.spec.name))?;
+        self.limits.check_value(bytes.len() - Envelope::BYTES).map_err(|e| e.in_state(&self.spec.name))?;
+        let expires_at = self.expiry();
+        // The engine may number list elements, and a list expires as a whole: their identity is the list's.
+        let (sub, sealed_expiry): (&[u8], _) =
+            if self.spec.model == Model::List { (b"", None) } else { (&at.sub, expires_at) };
+        self.envelope.seal_in_place(self.spec.schema_version, &at.key, sub, sealed_expiry, &mut bytes);
+        Ok(Cell { value: Bytes::from(bytes), expires_at, ..Cell::default() })
+    }
+
+    /// Checks and decodes what was found at (key, sub).
+    #[inline]
+    pub(crate) fn open<V>(&self, value_type: &ValueType<V>, key: &[u8], sub: &[u8], cell: &Cell) -> Result<V> {
+        let opened = if self.spec.model == Model::List {
+            self.envelope.open(key, b"", &Cell::new(cell.value.clone()))?
+        } else {
+            self.envelope.open(key, sub, cell)?
+        };
+        value_type.read(opened.schema_version, opened.payload).map_err(|e| {
+            e.in_state(&self.spec.name).about(key.escape_ascii().to_string())
+        })
+    }
+
+    /// The payload alone, for conditions on values.
+    pub(crate) fn payload<V>(&self, value_type: &ValueType<V>, value: &V) -> Result<Bytes> {
+        let mut bytes = Vec::with_capacity(64);
+        value_type.encode(value, &mut bytes).map_err(|e| e.in_state(&self.spec.name))?;
+        Ok(Bytes::from(bytes))
+    }
+
+    /// Refuses calls that need revisions where the state has none.
+    pub(crate) fn check_revisions(&self) -> Result<()> {
+        if self.spec.revisions {
+            return Ok(());
+        }
+        Err(Error::unsupported("the state keeps no revisions")
+            .in_state(&self.spec.name)
+            .advise("set `revisions = true` in its descriptor"))
+    }
+}

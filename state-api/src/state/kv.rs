@@ -1,0 +1,420 @@
+//! [`KeyValueState`]: one value a key.
+
+use std::{borrow::Borrow, hash::Hash, sync::Arc};
+
+use futures::{Stream, TryStreamExt};
+use statehold_core::{
+    Address, Batch, Cell, Condition, Count, Envelope, Mutation, Reads as _, Result, Revision,
+    key::{EncodeKey, Key},
+};
+
+use super::{ScanOrder, Summary, ValueType, cache::HotCache, core::StateCore, many, scan, summary};
+
+pub(crate) struct Inner<K, V> {
+    pub(crate) core: Arc<StateCore>,
+    pub(crate) value_type: ValueType<V>,
+    cache: Option<HotCache<K, V>>,
+}
+
+/// A value with its record's revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<V> {
+    /// The value.
+    pub value: V,
+    /// Compared, never computed with.
+    pub revision: Revision,
+}
+
+/// A state with one value a key (contract KV). Cheap to clone; all clones share buffer and cache.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> statehold::Result<()> {
+/// use statehold::{Model, testing};
+/// let manager = testing::memory_manager(&[("counts", Model::Kv)]).await?;
+/// let counts = manager.key_value::<String, u64>("counts").await?;
+/// counts.put("apple", 3).await?;
+/// counts.update("apple", |n| Ok(n.unwrap_or(0) + 1)).await?;
+/// assert_eq!(counts.get("apple").await?, Some(4));
+/// assert_eq!(counts.get_many(&["pear", "apple"]).await?, [None, Some(4)]);
+/// # manager.close().await }
+/// ```
+pub struct KeyValueState<K, V>(pub(crate) Arc<Inner<K, V>>);
+
+impl<K, V> Clone for KeyValueState<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V> std::fmt::Debug for KeyValueState<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("KeyValueState").field(&self.0.core.spec.name).finish()
+    }
+}
+
+impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
+    pub(crate) fn new(core: StateCore, value_type: ValueType<V>, cache_bytes: usize) -> Self {
+        // Without the buffer's lock nothing orders cache and writes, so there is no cache either.
+        let cache = (cache_bytes > 0 && !core.direct).then(|| HotCache::new(cache_bytes));
+        Self(Arc::new(Inner { core: Arc::new(core), value_type, cache }))
+    }
+
+    /// The state's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.core.spec.name
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// `Corrupt` if the stored value fails its check; `Fenced` after recover or drop; what the engine fails with.
+    #[inline]
+    pub async fn get<Q>(&self, key: &Q) -> Result<Option<V>>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let state = &*self.0;
+        state.core.metrics.reads.increment(1);
+        if let Some(hit) = state.cached(key) {
+            return hit.map(Some);
+        }
+        let at = state.core.address(key)?;
+        state.load(&at).await
+    }
+
+    /// Whether `key` has a value.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub async fn contains<Q>(&self, key: &Q) -> Result<bool>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let at = self.0.core.address(key)?;
+        Ok(self.0.core.runtime.get(&at).await?.is_some())
+    }
+
+    /// The values of `keys`, in that order, duplicates included, at one point in time (contract KV-3).
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub async fn get_many<Q: EncodeKey>(&self, keys: &[Q]) -> Result<Vec<Option<V>>> {
+        let core = &self.0.core;
+        core.metrics.reads.increment(keys.len() as u64);
+        let at = keys.iter().map(|k| core.address(k)).collect::<Result<Vec<_>>>()?;
+        let cells = core.runtime.reader().get_many(&at).finish().await?;
+        let open = |(at, cell): (&Address, Option<Cell>)| cell.map(|c| self.0.open(at, &c)).transpose();
+        at.iter().zip(cells).map(open).collect()
+    }
+
+    /// Sets the value of `key`.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an empty key, `LimitExceeded` over a limit; `Fenced`; what keeps the buffer from
+    /// being flushed.
+    #[inline]
+    pub async fn put<Q>(&self, key: &Q, value: V) -> Result<()>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let state = &*self.0;
+        state.core.metrics.writes.increment(1);
+        let at = state.core.address(key)?;
+        let cell = state.core.seal(&state.value_type, &at, &value)?;
+        let Some(cache) = &state.cache else {
+            return state.core.runtime.set(at, Some(cell), state.core.direct, || ()).await;
+        };
+        let (owned, expires_at, size) = (K::decode(&at.key)?, cell.expires_at, at.key.len() + cell.value.len());
+        // What nobody has read lately is not worth a place in the cache.
+        let then = || cache.replace(owned, value, expires_at, size);
+        state.core.runtime.set(at, Some(cell), false, then).await
+    }
+
+    /// Sets many values. Not a batch: on failure the error says how many are in.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub async fn put_many<Q>(&self, entries: impl IntoIterator<Item = (Q, V)>) -> Result<()>
+    where
+        Q: EncodeKey,
+    {
+        let state = &*self.0;
+        let seal = |(key, value): (Q, V)| {
+            let at = state.core.address(&key)?;
+            let cell = state.core.seal(&state.value_type, &at, &value)?;
+            Ok((at, Some(cell)))
+        };
+        let records = entries.into_iter().map(seal).collect::<Result<Vec<_>>>()?;
+        state.core.metrics.writes.increment(records.len() as u64);
+        many::set_many(&state.core, records, |at| state.uncache(at)).await
+    }
+
+    /// Removes `key`; removing what is absent succeeds.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub async fn delete<Q>(&self, key: &Q) -> Result<()>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let state = &*self.0;
+        state.core.metrics.deletes.increment(1);
+        let at = state.core.address(key)?;
+        let then = || state.cache.iter().for_each(|c| c.remove(key));
+        state.core.runtime.set(at, None, state.core.direct, then).await
+    }
+
+    /// Removes many keys. Not a batch: on failure the error says how many are gone.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub async fn delete_many<Q: EncodeKey>(&self, keys: &[Q]) -> Result<()> {
+        let state = &*self.0;
+        state.core.metrics.deletes.increment(keys.len() as u64);
+        let records = keys.iter().map(|k| Ok((state.core.address(k)?, None))).collect::<Result<Vec<_>>>()?;
+        many::set_many(&state.core, records, |at| state.uncache(at)).await
+    }
+
+    /// Sets `key` to what `change` makes of its value, with no other write in between (contract BATCH-3).
+    /// `change` may run several times.
+    ///
+    /// # Errors
+    /// What `change` answers; as [`KeyValueState::put`].
+    #[inline]
+    pub async fn update<Q>(&self, key: &Q, mut change: impl FnMut(Option<V>) -> Result<V>) -> Result<()>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let state = &*self.0;
+        state.core.metrics.writes.increment(1);
+        let at = state.core.address(key)?;
+        if state.core.direct {
+            return state.update_directly(at, change).await;
+        }
+        loop {
+            let seen = state.core.runtime.stripe(&at);
+            let old = match state.cached(key) {
+                Some(hit) => Some(hit?),
+                None => state.core.runtime.get(&at).await?.map(|c| state.open(&at, &c)).transpose()?,
+            };
+            let new = change(old)?;
+            let cell = state.core.seal(&state.value_type, &at, &new)?;
+            let size = at.key.len() + cell.value.len();
+            let mut write = Some((at.clone(), cell, new));
+            let stage = |stage: &mut crate::runtime::Stage<'_>| {
+                let Some((at, cell, new)) = write.take() else { return };
+                if let (Some(cache), Ok(key)) = (&state.cache, K::decode(&at.key)) {
+                    cache.insert(key, new, cell.expires_at, size);
+                }
+                stage.set(at, Some(cell));
+            };
+            if state.core.runtime.stage(&[seen], stage).await? {
+                return Ok(());
+            }
+            state.core.metrics.conflicts.increment(1);
+        }
+    }
+
+    /// Sets `key` if it has no value; whether it did.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub async fn put_if_absent<Q>(&self, key: &Q, value: V) -> Result<bool>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let at = self.0.core.address(key)?;
+        let cell = self.0.core.seal(&self.0.value_type, &at, &value)?;
+        Ok(self.0.conditionally(at, Condition::Absent, Some(cell)).await?.is_some())
+    }
+
+    /// Sets `key` to `new` if its value is `expected`, compared as encoded; whether it did.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub async fn replace<Q>(&self, key: &Q, expected: &V, new: V) -> Result<bool>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let at = self.0.core.address(key)?;
+        let expected = Condition::ValueIs(self.0.core.payload(&self.0.value_type, expected)?);
+        let cell = self.0.core.seal(&self.0.value_type, &at, &new)?;
+        Ok(self.0.conditionally(at, expected, Some(cell)).await?.is_some())
+    }
+
+    /// Removes `key` if its value is `expected`, compared as encoded; whether it did.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub async fn delete_if<Q>(&self, key: &Q, expected: &V) -> Result<bool>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        let at = self.0.core.address(key)?;
+        let expected = Condition::ValueIs(self.0.core.payload(&self.0.value_type, expected)?);
+        Ok(self.0.conditionally(at, expected, None).await?.is_some())
+    }
+
+    /// The value of `key` with its revision.
+    ///
+    /// # Errors
+    /// `Unsupported` if the state keeps no revisions; as [`KeyValueState::get`].
+    pub async fn get_versioned<Q>(&self, key: &Q) -> Result<Option<Versioned<V>>>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        self.0.core.check_revisions()?;
+        let at = self.0.core.address(key)?;
+        let Some(cell) = self.0.core.runtime.get(&at).await? else { return Ok(None) };
+        Ok(Some(Versioned { value: self.0.open(&at, &cell)?, revision: cell.revision }))
+    }
+
+    /// Sets `key` if its record has `revision` ([`Revision::NONE`]: if there is no record). The new
+    /// revision, or `None` if it had another.
+    ///
+    /// # Errors
+    /// `Unsupported` if the state keeps no revisions; as [`KeyValueState::put`].
+    pub async fn put_if<Q>(&self, key: &Q, revision: Revision, value: V) -> Result<Option<Revision>>
+    where
+        K: Borrow<Q>,
+        Q: EncodeKey + Hash + Eq + ?Sized,
+    {
+        self.0.core.check_revisions()?;
+        let at = self.0.core.address(key)?;
+        let cell = self.0.core.seal(&self.0.value_type, &at, &value)?;
+        let condition = if revision.is_some() { Condition::RevisionIs(revision) } else { Condition::Absent };
+        let committed = self.0.conditionally(at, condition, Some(cell)).await?;
+        Ok(committed.map(|revisions| revisions.first().copied().unwrap_or_default()))
+    }
+
+    /// All entries as a stream, in bounded memory; what changes meanwhile is seen at most once (contract KV-4).
+    pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, V)>> + Send + use<K, V> {
+        let state = self.0.clone();
+        scan::rows(state.core.clone(), order).and_then(move |row| {
+            let entry = K::decode(&row.key)
+                .and_then(|k| Ok((k, state.core.open(&state.value_type, &row.key, &row.sub, &row.cell)?)));
+            futures::future::ready(entry)
+        })
+    }
+
+    /// All keys as a stream; values are neither checked nor decoded.
+    pub fn keys(&self, order: ScanOrder) -> impl Stream<Item = Result<K>> + Send + use<K, V> {
+        scan::rows(self.0.core.clone(), order).and_then(|row| futures::future::ready(K::decode(&row.key)))
+    }
+
+    /// How many entries there are: a scan.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub async fn count(&self) -> Result<Count> {
+        summary::count(self.0.core.clone()).await
+    }
+
+    /// How much the state holds: a scan.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub async fn summary(&self) -> Result<Summary> {
+        summary::summary(self.0.core.clone()).await
+    }
+}
+
+impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
+    fn open(&self, at: &Address, cell: &Cell) -> Result<V> {
+        self.core.open(&self.value_type, &at.key, &at.sub, cell)
+    }
+
+    /// The cached value; an error if the handle is fenced.
+    #[inline]
+    fn cached<Q>(&self, key: &Q) -> Option<Result<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let value = self.cache.as_ref()?.get(key, || self.core.runtime.store.now())?;
+        self.core.metrics.hits.increment(1);
+        Some(self.core.check().map(|()| value))
+    }
+
+    async fn load(&self, at: &Address) -> Result<Option<V>> {
+        let seen = self.core.runtime.stripe(at);
+        let Some(cell) = self.core.runtime.get(at).await? else { return Ok(None) };
+        let value = self.open(at, &cell)?;
+        if let Some(cache) = &self.cache {
+            let (key, copy) = (K::decode(&at.key)?, value.clone());
+            let size = at.key.len() + cell.value.len();
+            self.core.runtime.if_unmoved(seen, || cache.insert(key, copy, cell.expires_at, size));
+        }
+        Ok(Some(value))
+    }
+
+    pub(crate) fn uncache(&self, at: &Address) {
+        if let (Some(cache), Ok(key)) = (&self.cache, K::decode(&at.key)) {
+            cache.remove(&key);
+        }
+    }
+
+    async fn update_directly(&self, at: Address, mut change: impl FnMut(Option<V>) -> Result<V>) -> Result<()> {
+        loop {
+            let found = self.core.runtime.get(&at).await?;
+            let condition = match &found {
+                None => Condition::Absent,
+                Some(cell) if self.core.spec.revisions => Condition::RevisionIs(cell.revision),
+                Some(cell) => Condition::ValueIs(Envelope::payload(&cell.value).unwrap_or_default()),
+            };
+            let old = found.map(|c| self.open(&at, &c)).transpose()?;
+            let cell = self.core.seal(&self.value_type, &at, &change(old)?)?;
+            if self.conditionally(at.clone(), condition, Some(cell)).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes one record if `condition` holds of it; the revisions given, or `None`.
+    async fn conditionally(&self, at: Address, condition: Condition, cell: Option<Cell>) -> Result<Option<Vec<Revision>>> {
+        self.core.metrics.writes.increment(1);
+        if self.core.direct {
+            let mutation = match cell {
+                Some(cell) => Mutation::Put(at.clone(), cell),
+                None => Mutation::Delete(at.clone()),
+            };
+            let batch = Batch { marker: None, conditions: vec![(at, condition)], mutations: vec![mutation] };
+            return match self.core.runtime.commit(batch).await {
+                Ok(committed) => Ok(Some(committed.revisions)),
+                Err(e) if e.conditions_failed().is_some() => {
+                    self.core.metrics.conflicts.increment(1);
+                    Ok(None)
+                }
+                Err(e) => Err(e),
+            };
+        }
+        loop {
+            let seen = self.core.runtime.stripe(&at);
+            if !condition.holds(self.core.runtime.get(&at).await?.as_ref()) {
+                self.core.metrics.conflicts.increment(1);
+                return Ok(None);
+            }
+            let stage = |stage: &mut crate::runtime::Stage<'_>| {
+                self.uncache(&at);
+                stage.set(at.clone(), cell.clone());
+            };
+            if self.core.runtime.stage(&[seen], stage).await? {
+                return Ok(Some(Vec::new()));
+            }
+        }
+    }
+
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.cache.as_ref().map_or(0, HotCache::bytes)
+    }
+}

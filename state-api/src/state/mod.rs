@@ -1,0 +1,21 @@
+//! Typed states: key-value, list and map, over the rows of a store.
+
+mod batch;
+mod cache;
+mod codec;
+pub(crate) mod core;
+mod kv;
+mod list;
+mod many;
+mod map;
+mod metrics;
+mod scan;
+mod summary;
+
+pub use batch::WriteBatch;
+pub use codec::{Codec, Json, Postcard, Raw, Value, ValueType};
+pub use kv::{KeyValueState, Versioned};
+pub use list::KeyListState;
+pub use map::{KeyMapState, MapCursor};
+pub use scan::ScanOrder;
+pub use summary::Summary;

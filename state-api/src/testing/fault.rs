@@ -1,0 +1,209 @@
+//! [`FaultBackend`]: any backend, with commits and reads that fail when told to.
+//!
+//! What happened and what is reported are chosen apart, as in Materialize's `persist`: a lost commit, a
+//! commit whose answer is lost, and a lie.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use statehold_core::{
+    Address, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability, Error, ErrorKind, KeyGroups, Limits,
+    Loader, Millis, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot, StateId, StateOperator,
+    StateSpec, Store, WriterId,
+};
+
+/// What becomes of one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not happen, and fails with this kind.
+    Lost(ErrorKind),
+    /// It happens, and fails as `Indeterminate` all the same.
+    AnswerLost,
+    /// It does not happen, and is reported as done: what no engine may do. Proves that a test would notice.
+    Lie,
+}
+
+/// Says which operations fail; shared by all stores that the backend opened.
+#[derive(Debug, Clone, Default)]
+pub struct FaultSwitch {
+    commits: Arc<Mutex<VecDeque<Option<Fault>>>>,
+    reads: Arc<Mutex<VecDeque<Option<Fault>>>>,
+}
+
+fn next(queue: &Mutex<VecDeque<Option<Fault>>>) -> Option<Fault> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten()
+}
+
+impl FaultSwitch {
+    /// After `pass` commits, the next has this fault. Calls add up.
+    pub fn fail_commit(&self, pass: usize, fault: Fault) {
+        let mut queue = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.extend(std::iter::repeat_n(None, pass));
+        queue.push_back(Some(fault));
+    }
+
+    /// After `pass` reads, the next has this fault ([`Fault::Lost`] is the only one that reads know).
+    pub fn fail_read(&self, pass: usize, kind: ErrorKind) {
+        let mut queue = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.extend(std::iter::repeat_n(None, pass));
+        queue.push_back(Some(Fault::Lost(kind)));
+    }
+
+    /// No more faults.
+    pub fn mend(&self) {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A backend whose stores fail when their switch says so.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> statehold::Result<()> {
+/// use std::sync::Arc;
+/// use statehold::{Descriptor, ErrorKind, Model, Registry, StateDescriptor, StateManager, StoreDescriptor};
+/// use statehold::testing::{Fault, FaultBackend};
+/// let (backend, switch) = FaultBackend::new(Registry::default().get("memory")?.clone());
+/// let descriptor = Descriptor::new("demo")
+///     .store("s", StoreDescriptor::new("memory"))
+///     .state("counts", StateDescriptor::new(Model::Kv));
+/// let registry = Registry::empty().with(Arc::new(backend));
+/// let manager = StateManager::builder(descriptor).registry(registry).open().await?;
+/// let counts = manager.key_value::<String, u64>("counts").await?;
+/// counts.put("apple", 1).await?;
+/// switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
+/// assert_eq!(manager.finish().await.unwrap_err().kind(), ErrorKind::ResourceExhausted);
+/// assert_eq!(counts.get("apple").await?, Some(1)); // staged still
+/// manager.finish().await?; // and now committed
+/// # manager.close().await }
+/// ```
+pub struct FaultBackend {
+    inner: Arc<dyn Backend>,
+    switch: FaultSwitch,
+}
+
+impl FaultBackend {
+    /// `inner` with a switch.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Backend>) -> (Self, FaultSwitch) {
+        let switch = FaultSwitch::default();
+        (Self { inner, switch: switch.clone() }, switch)
+    }
+}
+
+impl std::fmt::Debug for FaultBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FaultBackend").field("kind", &self.inner.kind()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Backend for FaultBackend {
+    fn kind(&self) -> &'static str {
+        self.inner.kind()
+    }
+    fn capabilities(&self, options: &Options) -> Result<Capabilities> {
+        self.inner.capabilities(options)
+    }
+    async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(FaultStore { inner: self.inner.open(request).await?, switch: self.switch.clone() }))
+    }
+}
+
+struct FaultStore {
+    inner: Arc<dyn Store>,
+    switch: FaultSwitch,
+}
+
+fn injected(kind: ErrorKind) -> Error {
+    Error::new(kind, "an injected fault").advise("ask the fault switch to mend")
+}
+
+impl FaultStore {
+    fn read_fault(&self) -> Option<Error> {
+        next(&self.switch.reads).map(|fault| match fault {
+            Fault::Lost(kind) => injected(kind),
+            Fault::AnswerLost | Fault::Lie => injected(ErrorKind::Unavailable),
+        })
+    }
+}
+
+impl Reads for FaultStore {
+    fn get<'a>(&'a self, at: &'a Address) -> Op<'a, Option<Cell>> {
+        self.read_fault().map_or_else(|| self.inner.get(at), |e| Op::Ready(Err(e)))
+    }
+    fn get_many<'a>(&'a self, at: &'a [Address]) -> Op<'a, Vec<Option<Cell>>> {
+        self.read_fault().map_or_else(|| self.inner.get_many(at), |e| Op::Ready(Err(e)))
+    }
+    fn scan<'a>(&'a self, request: &'a ScanRequest) -> Op<'a, Page> {
+        self.read_fault().map_or_else(|| self.inner.scan(request), |e| Op::Ready(Err(e)))
+    }
+}
+
+#[async_trait]
+impl Store for FaultStore {
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+    fn groups(&self) -> KeyGroups {
+        self.inner.groups()
+    }
+    fn now(&self) -> Millis {
+        self.inner.now()
+    }
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+    async fn states(&self) -> Result<Vec<(StateId, StateSpec)>> {
+        self.inner.states().await
+    }
+    async fn register(&self, spec: &StateSpec) -> Result<StateId> {
+        self.inner.register(spec).await
+    }
+    fn commit(&self, batch: Batch) -> Op<'_, Committed> {
+        match next(&self.switch.commits) {
+            None => self.inner.commit(batch),
+            Some(Fault::Lost(kind)) => Op::Ready(Err(injected(kind))),
+            Some(Fault::Lie) => Op::Ready(Ok(Committed::default())),
+            Some(Fault::AnswerLost) => Op::boxed(async move {
+                self.inner.commit(batch).finish().await?;
+                Err(injected(ErrorKind::Indeterminate))
+            }),
+        }
+    }
+    async fn last_marker(&self, writer: WriterId) -> Result<Option<(u64, Option<Bytes>)>> {
+        self.inner.last_marker(writer).await
+    }
+    fn reserve_ordinals(&self, count: u64) -> Option<u64> {
+        self.inner.reserve_ordinals(count)
+    }
+    fn memory(&self) -> u64 {
+        self.inner.memory()
+    }
+}
+
+#[async_trait]
+impl StateOperator for FaultStore {
+    async fn finish(&self) -> Result<Durability> {
+        self.inner.finish().await
+    }
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.inner.snapshot().await
+    }
+    async fn loader(&self, groups: KeyGroups) -> Result<Box<dyn Loader>> {
+        self.inner.loader(groups).await
+    }
+    async fn compact(&self) -> Result<Compacted> {
+        self.inner.compact().await
+    }
+    async fn drop_state(&self, state: StateId) -> Result<()> {
+        self.inner.drop_state(state).await
+    }
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
+}
