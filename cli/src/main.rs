@@ -1,1 +1,51 @@
-fn main(){}
+//! `statehold`: looks into and operates states from the command line, and shows what the framework does.
+
+mod failure;
+mod out;
+mod quickstart;
+mod table;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use statehold::{Error, ErrorKind, Result};
+use tracing_subscriber::EnvFilter;
+
+/// Managed state for applications: see what is stored, operate it, try it out.
+#[derive(Parser)]
+#[command(name = "statehold", version, after_help = failure::EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Count the words of a text, with checkpoints: kill it wherever you like, and run it again.
+    Quickstart(quickstart::Arguments),
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Quickstart(arguments) => quickstart::run(arguments).await,
+    }
+}
+
+fn main() -> ExitCode {
+    // Wrong usage ends here with clap's message and code 2.
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("STATEHOLD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments.command)),
+        Err(cause) => {
+            Err(Error::new(ErrorKind::ResourceExhausted, "cannot start threads").advise("raise `ulimit -u`").because(cause))
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -39,7 +39,7 @@ impl BlockingPool for RuntimeThreads {
 }
 
 /// What a case works with.
-pub struct Context {
+pub(crate) struct Context {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) capabilities: Capabilities,
     pub(crate) seed: u64,

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # use statehold_core::{Backend, Options};
-//! # fn my_backend() -> impl Backend { statehold_conformance::mutants::example() }
+//! # fn my_backend() -> impl Backend { statehold_memory::MemoryBackend::new() }
 //! use statehold_conformance::{Site, Subject};
 //!
 //! fn main() -> std::process::ExitCode {
@@ -40,7 +40,6 @@ mod subject;
 mod tape;
 
 pub use case::{Case, Category};
-pub use context::Context;
 pub use crash::crash_child;
 pub use failure::Failure;
 pub use harness::main;

@@ -29,9 +29,11 @@ impl Site {
 ///
 /// ```no_run
 /// # use statehold_core::{Backend, Options};
-/// # fn mine() -> impl Backend { panic!("no backend here"); #[allow(unreachable_code)] statehold_conformance::mutants::Lesser::nothing() }
+/// # fn my_backend() -> impl Backend { statehold_memory::MemoryBackend::new() }
 /// use statehold_conformance::{Site, Subject};
-/// let subject = Subject::new(|dir| Site::new(mine(), Options::new().with("path", dir.display().to_string())));
+/// let subject = Subject::new(|dir| {
+///     Site::new(my_backend(), Options::new().with("path", dir.display().to_string()))
+/// });
 /// ```
 #[derive(Clone)]
 pub struct Subject {
@@ -44,7 +46,7 @@ impl Subject {
         Self { make: Arc::new(make) }
     }
 
-    /// The same with every backend wrapped, e.g. by a [mutant](crate::mutants).
+    /// The same with every backend wrapped, e.g. by a mutant.
     #[must_use]
     pub fn wrapped(self, wrap: impl Fn(Arc<dyn Backend>) -> Arc<dyn Backend> + Send + Sync + 'static) -> Self {
         Self::new(move |dir| {

@@ -1,1 +1,11 @@
-fn main() {}
+//! The suite on the RocksDB backend.
+
+use statehold_conformance::{Site, Subject};
+use statehold_core::Options;
+use statehold_rocksdb::RocksDbBackend;
+
+fn main() -> std::process::ExitCode {
+    statehold_conformance::main(Subject::new(|dir| {
+        Site::new(RocksDbBackend::new(), Options::new().with("path", dir.display().to_string()))
+    }))
+}

@@ -99,6 +99,7 @@ pub(crate) struct Tally {
     lines: u64,
     stop_at_words: u64,
     limit: usize,
+    longest: usize,
 }
 
 const HASHER: FixedState = FixedState::with_seed(0);
@@ -118,6 +119,7 @@ impl Tally {
             lines,
             stop_at_words: u64::MAX,
             limit,
+            longest: 0,
         }
     }
 
@@ -136,6 +138,11 @@ impl Tally {
         self.lines
     }
 
+    /// Bytes of the longest word in here.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
     /// Whether memory is used up.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= self.limit
@@ -146,8 +153,9 @@ impl Tally {
         self.words.iter().max_by_key(|w| w.count).map(|w| (&*w.text, w.count))
     }
 
-    /// Changed words of which it is not known what the states hold; some at a time.
-    pub(crate) fn strangers(&self, from: usize, count: usize) -> (Vec<&str>, usize) {
+    /// At most `count` changed words of which it is not known what the states hold, of those behind
+    /// `from`; and where to go on, which is `from` itself when there are no more.
+    pub(crate) fn strangers(&self, from: usize, count: usize) -> (Vec<String>, usize) {
         let mut words = Vec::new();
         let mut at = from;
         for id in self.changed.iter().skip(from) {
@@ -155,7 +163,7 @@ impl Tally {
                 break;
             }
             at += 1;
-            words.extend(self.words.get(*id as usize).filter(|w| !w.whole).map(|w| &*w.text));
+            words.extend(self.words.get(*id as usize).filter(|w| !w.whole).map(|w| w.text.to_string()));
         }
         (words, at)
     }
@@ -207,6 +215,7 @@ impl Tally {
     #[cold]
     fn insert(&mut self, word: &[u8]) -> u32 {
         let id = self.words.len() as u32;
+        self.longest = self.longest.max(word.len());
         self.words.push(Word {
             text: String::from_utf8_lossy(word).into(),
             count: 0,
@@ -319,8 +328,8 @@ mod tests {
         tally.applied();
         tally.clear();
         count(&mut tally, &"a c\n".repeat(25));
-        assert_eq!(tally.strangers(0, 1), (vec!["a"], 1));
-        assert_eq!(tally.strangers(1, 9), (vec!["c"], 2));
+        assert_eq!(tally.strangers(0, 1), (vec!["a".to_owned()], 1));
+        assert_eq!(tally.strangers(1, 9), (vec!["c".to_owned()], 2));
         tally.learn("a", &Held { count: 2, widths: vec![(0, 2), (7, 1)], lines: 2 });
         tally.learn("c", &Held::default());
         assert_eq!(change(&tally, "a"), Some((27, vec![(0, 27)], (3..=20).collect())));

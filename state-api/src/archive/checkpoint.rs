@@ -48,7 +48,8 @@ impl FromStr for Select {
             return Ok(Self::Latest);
         }
         text.parse().map(|id| Self::Id(CheckpointId(id))).map_err(|_| {
-            Error::invalid(format!("`{}` is not a checkpoint", text.escape_debug())).advise("write `latest` or a number")
+            Error::invalid(format!("`{}` is not a checkpoint", text.escape_debug()))
+                .advise("write `latest` or a number")
         })
     }
 }

@@ -128,8 +128,16 @@ mod tests {
     #[test]
     fn a_wrong_url_says_what_to_write() {
         for url in [
-            "/var/archive", "data", "", "file://data/archive", "file://~/archive", "file:///~/archive", "file:///",
-            "file:///a?b", "memory://a b", "file://",
+            "/var/archive",
+            "data",
+            "",
+            "file://data/archive",
+            "file://~/archive",
+            "file:///~/archive",
+            "file:///",
+            "file:///a?b",
+            "memory://a b",
+            "file://",
         ] {
             let error = Folder::open(url).unwrap_err();
             assert_eq!(error.kind(), statehold_core::ErrorKind::InvalidInput, "{url}");

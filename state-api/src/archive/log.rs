@@ -3,8 +3,6 @@
 //! Needs nothing of the object store but create-if-absent, get and list. Records are files
 //! `<20-digit number>.json` from 1 on, never overwritten or deleted.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
@@ -66,7 +64,7 @@ impl Log {
         at: u64,
         make: impl Fn(&Timeline, u64) -> Result<Vec<Entry>> + Send + Sync,
     ) -> Result<Record> {
-        let write_id = fresh_id();
+        let write_id = fresh_id()?;
         let mut timeline = self.timeline.lock().await;
         loop {
             self.read_to_end(&mut timeline).await?;
@@ -208,11 +206,13 @@ fn number_of(file: &str) -> Option<u64> {
     (file_name(number) == file).then_some(number)
 }
 
-/// 128 bits that nobody else draws: the standard library seeds its hashers from the
-/// operating system once a thread and never repeats a key within one.
-fn fresh_id() -> String {
-    let draw = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", draw(), draw())
+/// 128 bits that nobody else draws.
+fn fresh_id() -> Result<String> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|cause| {
+        Error::new(ErrorKind::Unavailable, "the operating system gives no random numbers").because(cause)
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 
 #[cfg(test)]
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn no_two_write_ids_are_the_same() {
-        let ids: std::collections::BTreeSet<String> = (0..1000).map(|_| fresh_id()).collect();
+        let ids: std::collections::BTreeSet<String> = (0..1000).map(|_| fresh_id().unwrap()).collect();
         assert_eq!(ids.len(), 1000);
     }
 }

@@ -66,8 +66,11 @@ impl Metadata {
         }
         // The record nests the metadata five levels deeper.
         if self.0.values().any(|value| depth(value, 0) > Self::MAX_DEPTH) {
-            return Err(Error::new(ErrorKind::LimitExceeded, format!("metadata nested deeper than {}", Self::MAX_DEPTH))
-                .advise("flatten it"));
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format!("metadata nested deeper than {}", Self::MAX_DEPTH),
+            )
+            .advise("flatten it"));
         }
         Ok(())
     }

@@ -183,11 +183,8 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
-        let claim = ClaimEntry {
-            owner: "a".into(),
-            groups: statehold_core::KeyGroups::all(4).unwrap().into(),
-            base: None,
-        };
+        let claim =
+            ClaimEntry { owner: "a".into(), groups: statehold_core::KeyGroups::all(4).unwrap().into(), base: None };
         Record {
             namespace: "orders".into(),
             number: 1,

@@ -32,7 +32,13 @@ impl Archive {
         self.recover(select, name, store, groups).await.map_err(|e| e.during("recover").in_store(name))
     }
 
-    async fn recover(&self, select: Select, name: &str, store: &dyn Store, groups: KeyGroups) -> Result<CheckpointInfo> {
+    async fn recover(
+        &self,
+        select: Select,
+        name: &str,
+        store: &dyn Store,
+        groups: KeyGroups,
+    ) -> Result<CheckpointInfo> {
         let Loaded { summary, complete, parts } = self.load(select).await?;
         let part = part_of(&parts, name)?;
         let archived = part.groups.checked()?;

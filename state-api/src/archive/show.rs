@@ -149,8 +149,7 @@ impl CheckpointInfo {
 impl StoreInfo {
     fn of(part: Part) -> Self {
         let state = |s: super::part::PartState| StateInfo { spec: s.spec, rows: s.rows, bytes: s.bytes };
-        let object =
-            |o: super::part::Object| ObjectInfo { name: o.name.to_string(), bytes: o.bytes, rows: o.rows };
+        let object = |o: super::part::Object| ObjectInfo { name: o.name.to_string(), bytes: o.bytes, rows: o.rows };
         Self {
             groups: part.groups,
             name: part.store,

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use futures::future::{BoxFuture, Either, FutureExt, select};
-use statehold_core::{
-    ArchiveSink, Error, KeyGroup, KeyGroups, Millis, Resources, Result, Row, StateId, StateSpec,
-};
+use statehold_core::{ArchiveSink, Error, KeyGroup, KeyGroups, Millis, Resources, Result, Row, StateId, StateSpec};
 
 use super::{
     checkpoint::CheckpointId,
@@ -74,8 +72,7 @@ impl<'a> PartSink<'a> {
 
     /// Encodes the row group, and begins to upload the object if it is full or the `last`.
     async fn encode(&mut self, last: bool) -> Result<()> {
-        let (encoder, group, labels) =
-            (self.encoder.take(), std::mem::take(&mut self.group), self.labels.clone());
+        let (encoder, group, labels) = (self.encoder.take(), std::mem::take(&mut self.group), self.labels.clone());
         let job = self.resources.blocking(move || encode(encoder, &group, &labels, last));
         let (encoder, full) = self.beside_upload(job).await?;
         self.encoder = encoder;
@@ -154,7 +151,8 @@ fn encode(
 ) -> Result<(Option<Encoder>, Option<Encoded>)> {
     let mut encoder = match encoder {
         Some(encoder) => encoder,
-        None => Encoder::new()?,
+        None if group.is_empty() => return Ok((None, None)),
+        None => Encoder::new(OBJECT_BYTES + RowGroup::MAX_BYTES)?,
     };
     if !group.is_empty() {
         encoder.write(group, labels)?;

@@ -3,7 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use async_trait::async_trait;
-use statehold_core::{ArchiveSource, ArchiveStep, Error, KeyGroup, KeyGroups, Resources, Result, Row};
+use bytes::Bytes;
+use statehold_core::{ArchiveSource, ArchiveStep, Error, ErrorKind, KeyGroup, KeyGroups, Resources, Result};
 
 use super::{
     object::Objects,
@@ -100,11 +101,14 @@ impl<'a> PartSource<'a> {
     /// The same error, naming the object.
     fn blame(&self, object: &Object, cause: Error) -> Error {
         match cause.kind() {
-            statehold_core::ErrorKind::Corrupt => self.objects.corrupt(object, cause.message()).because(cause),
+            ErrorKind::Corrupt => self.objects.corrupt(object, cause.message()).because(cause),
             kind => {
                 let advice = cause.advice().unwrap_or_default().to_owned();
                 let name = self.objects.show(object);
-                Error::new(kind, format!("object `{name}` {}", cause.message())).about(name).advise(advice).because(cause)
+                Error::new(kind, format!("object `{name}` {}", cause.message()))
+                    .about(name)
+                    .advise(advice)
+                    .because(cause)
             }
         }
     }
@@ -121,7 +125,7 @@ impl ArchiveSource for PartSource<'_> {
 /// The last row seen, to see that rows ascend.
 #[derive(Default)]
 struct Place {
-    last: Option<(KeyGroup, u32, Row)>,
+    last: Option<(KeyGroup, u32, Bytes, Bytes)>,
 }
 
 impl Place {
@@ -132,12 +136,12 @@ impl Place {
         if !named.contains(&group.0) || *group != KeyGroup::of(&row.key, key_groups) {
             return Err(Error::corrupt(format!("has key `{}` in group {group}", row.key.escape_ascii())));
         }
-        if let Some((g, s, r)) = &self.last {
-            if (group, state, &row.key, &row.sub) <= (g, s, &r.key, &r.sub) {
-                return Err(Error::corrupt(format!("has key `{}` out of order", row.key.escape_ascii())));
-            }
+        if let Some((g, s, key, sub)) = &self.last
+            && (group, state, &row.key, &row.sub) <= (g, s, key, sub)
+        {
+            return Err(Error::corrupt(format!("has key `{}` out of order", row.key.escape_ascii())));
         }
-        self.last = Some((*group, *state, row.clone()));
+        self.last = Some((*group, *state, row.key.clone(), row.sub.clone()));
         Ok(())
     }
 }

@@ -139,7 +139,10 @@ impl Timeline {
         for at in &complete.parts {
             let checkpoint = own(at).or_else(|| self.parts.get(at).map(|p| p.checkpoint));
             if checkpoint != Some(complete.checkpoint) {
-                return Err(Error::corrupt(format!("it completes with a part at record {}, which has none", at.record)));
+                return Err(Error::corrupt(format!(
+                    "it completes with a part at record {}, which has none",
+                    at.record
+                )));
             }
         }
         if complete.parts.is_empty() {

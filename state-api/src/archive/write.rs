@@ -76,11 +76,23 @@ impl Archive {
     /// - `Indeterminate`: the object store does not tell whether it took the record: when it
     ///   answers again, [`Archive::show`] has the checkpoint or has not. Trying the id again is
     ///   safe: `Conflict` then means that it was taken.
-    pub async fn write(&self, claim: &Claim, id: CheckpointId, metadata: &Metadata, cut: Cut) -> Result<CheckpointInfo> {
+    pub async fn write(
+        &self,
+        claim: &Claim,
+        id: CheckpointId,
+        metadata: &Metadata,
+        cut: Cut,
+    ) -> Result<CheckpointInfo> {
         self.write_cut(claim, id, metadata, cut).await.map_err(|e| e.during("archive"))
     }
 
-    async fn write_cut(&self, claim: &Claim, id: CheckpointId, metadata: &Metadata, cut: Cut) -> Result<CheckpointInfo> {
+    async fn write_cut(
+        &self,
+        claim: &Claim,
+        id: CheckpointId,
+        metadata: &Metadata,
+        cut: Cut,
+    ) -> Result<CheckpointInfo> {
         metadata.check()?;
         for store in &cut.stores {
             check_owned(claim, store.groups).map_err(|e| e.in_store(&store.name))?;
@@ -120,9 +132,11 @@ fn may_write(timeline: &Timeline, claim: &Claim, id: CheckpointId) -> Result<()>
     claim.check(timeline)?;
     match timeline.current(id) {
         None => Ok(()),
-        Some(record) => Err(Error::new(ErrorKind::Conflict, format!("checkpoint {id} was completed by log record {record}"))
-            .about(id.to_string())
-            .advise("choose another id")),
+        Some(record) => {
+            Err(Error::new(ErrorKind::Conflict, format!("checkpoint {id} was completed by log record {record}"))
+                .about(id.to_string())
+                .advise("choose another id"))
+        }
     }
 }
 

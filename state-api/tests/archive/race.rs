@@ -71,7 +71,7 @@ async fn two_checkpoints_of_one_owner_at_once_are_both_recorded_and_one_id_only_
     let write = |archive: statehold::archive::Archive, id| {
         let (claim, shelf) = (&claim, &shelf);
         async move {
-            let cut = Cut::take(&[("local", shelf)]).await?;
+            let cut = Cut::take(&[("local", shelf.store())]).await?;
             archive.write(claim, CheckpointId(id), &Metadata::new(), cut).await
         }
     };

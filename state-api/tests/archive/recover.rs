@@ -58,7 +58,7 @@ async fn some_groups_are_recovered_without_the_others() {
     checkpoint(&archive, &claim, 1, &counts(100)).await.unwrap();
     let range = KeyGroups::new(2..5, 8).unwrap();
     let shelf = Shelf::new(range);
-    archive.recover_into(Select::Latest, "local", &shelf, range).await.unwrap();
+    archive.recover_into(Select::Latest, "local", shelf.store(), range).await.unwrap();
     let mut expected = counts(100).content();
     expected.rows.retain(|(group, ..), _| (2..5).contains(group));
     assert!(expected.rows.len() > 3);
@@ -72,7 +72,7 @@ async fn groups_that_the_checkpoint_has_not_are_refused() {
     let claim = archive.claim(half, "half", None).await.unwrap();
     checkpoint(&archive, &claim, 1, &Shelf::new(half)).await.unwrap();
     for wanted in [KeyGroups::all(8).unwrap(), KeyGroups::new(0..4, 4).unwrap()] {
-        let error = archive.recover_into(Select::Latest, "local", &counts(0), wanted).await.unwrap_err();
+        let error = archive.recover_into(Select::Latest, "local", counts(0).store(), wanted).await.unwrap_err();
         assert_eq!((error.kind(), error.subject()), (ErrorKind::InvalidInput, Some("key_groups")));
     }
 }

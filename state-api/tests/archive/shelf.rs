@@ -9,75 +9,79 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Address, Batch, Capabilities, Cell, Committed, Compacted, Durability, Error, Envelope, KeyGroup, KeyGroups, Limits,
-    Loader, Millis, Model, Op, Page, Reads, Result, Revision, Row, ScanRequest, Snapshot, StateId, StateOperator,
-    StateSpec, Store, WriterId,
+    Address, Cell, Envelope, Error, KeyGroup, KeyGroups, Loader, Millis, Model, Op, Page, Reads, Result, Revision, Row,
+    ScanRequest, Snapshot, StateId, StateSpec, Store,
 };
+
+use crate::double::Double;
 
 type Place = (u16, u32, Bytes, Bytes);
 
 /// Everything in a shelf.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Content {
-    pub states: Vec<StateSpec>,
-    pub rows: BTreeMap<Place, Cell>,
-    pub now: Millis,
-    pub incarnation: u32,
-}
-
-impl Content {
-    fn numbered(&self) -> Vec<(StateId, StateSpec)> {
-        (0..).map(StateId).zip(self.states.iter().cloned()).collect()
-    }
+pub(crate) struct Content {
+    pub(crate) states: Vec<StateSpec>,
+    pub(crate) rows: BTreeMap<Place, Cell>,
+    pub(crate) now: Millis,
+    pub(crate) incarnation: u32,
 }
 
 /// A store over a map. It is loaded and cut, never committed to.
-#[derive(Debug)]
-pub struct Shelf {
-    groups: KeyGroups,
+pub(crate) struct Shelf {
     content: Arc<Mutex<Arc<Content>>>,
-    capabilities: Capabilities,
+    store: Double,
 }
 
 impl Shelf {
-    pub fn new(groups: KeyGroups) -> Self {
-        Self { groups, content: Arc::default(), capabilities: Capabilities::in_process() }
+    pub(crate) fn new(groups: KeyGroups) -> Self {
+        let content: Arc<Mutex<Arc<Content>>> = Arc::default();
+        let (cut, loaded) = (content.clone(), content.clone());
+        let store = Double::new(
+            groups,
+            move || Box::new(Cut(cut.lock().unwrap().clone())),
+            move |groups| Box::new(Loading { shelf: loaded.clone(), groups, content: Content::default() }),
+        );
+        Self { content, store }
     }
 
-    pub fn content(&self) -> Content {
+    pub(crate) fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    pub(crate) fn content(&self) -> Content {
         Content::clone(&self.content.lock().unwrap())
     }
 
-    pub fn change(&self, change: impl FnOnce(&mut Content)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Content)) {
         change(Arc::make_mut(&mut self.content.lock().unwrap()));
     }
 
     /// Puts a sealed value under the group that its key hashes to.
-    pub fn put(&self, state: &str, key: &[u8], sub: &[u8], payload: &[u8]) {
+    pub(crate) fn put(&self, state: &str, key: &[u8], sub: &[u8], payload: &[u8]) {
         self.put_cell(state, key, sub, Cell::new(sealed(state, key, sub, None, payload)));
     }
 
-    pub fn put_cell(&self, state: &str, key: &[u8], sub: &[u8], cell: Cell) {
-        let group = KeyGroup::of(key, self.groups.total()).0;
+    pub(crate) fn put_cell(&self, state: &str, key: &[u8], sub: &[u8], cell: Cell) {
+        let group = KeyGroup::of(key, self.store.groups().total()).0;
         self.change(|content| {
             let id = content.states.iter().position(|s| s.name == state).unwrap() as u32;
             content.rows.insert((group, id, Bytes::copy_from_slice(key), Bytes::copy_from_slice(sub)), cell);
         });
     }
 
-    pub fn with_state(self, name: &str, model: Model) -> Self {
+    pub(crate) fn with_state(self, name: &str, model: Model) -> Self {
         self.change(|content| content.states.push(StateSpec::bytes(name, model).unwrap()));
         self
     }
 }
 
 /// A value as core seals it.
-pub fn sealed(state: &str, key: &[u8], sub: &[u8], expires_at: Option<Millis>, payload: &[u8]) -> Bytes {
+pub(crate) fn sealed(state: &str, key: &[u8], sub: &[u8], expires_at: Option<Millis>, payload: &[u8]) -> Bytes {
     Envelope::of_state(state).seal(0, key, sub, expires_at, payload)
 }
 
 /// A shelf of 8 groups with one KV state and `rows` rows.
-pub fn counts(rows: u64) -> Shelf {
+pub(crate) fn counts(rows: u64) -> Shelf {
     let shelf = Shelf::new(KeyGroups::all(8).unwrap()).with_state("counts", Model::Kv);
     for i in 0..rows {
         shelf.put("counts", format!("key {i}").as_bytes(), b"", &i.to_le_bytes());
@@ -86,7 +90,7 @@ pub fn counts(rows: u64) -> Shelf {
 }
 
 /// A shelf with every kind of row there is.
-pub fn everything() -> Shelf {
+pub(crate) fn everything() -> Shelf {
     let shelf = Shelf::new(KeyGroups::all(8).unwrap())
         .with_state("counts", Model::Kv)
         .with_state("queues", Model::List)
@@ -113,86 +117,6 @@ pub fn everything() -> Shelf {
     shelf
 }
 
-impl Reads for Shelf {
-    fn get<'a>(&'a self, _: &'a Address) -> Op<'a, Option<Cell>> {
-        Op::Ready(Err(Error::unsupported("a shelf is only cut")))
-    }
-
-    fn get_many<'a>(&'a self, _: &'a [Address]) -> Op<'a, Vec<Option<Cell>>> {
-        Op::Ready(Err(Error::unsupported("a shelf is only cut")))
-    }
-
-    fn scan<'a>(&'a self, _: &'a ScanRequest) -> Op<'a, Page> {
-        Op::Ready(Err(Error::unsupported("a shelf is only cut")))
-    }
-}
-
-#[async_trait]
-impl Store for Shelf {
-    fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
-    }
-
-    fn groups(&self) -> KeyGroups {
-        self.groups
-    }
-
-    fn now(&self) -> Millis {
-        self.content().now
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::default()
-    }
-
-    async fn states(&self) -> Result<Vec<(StateId, StateSpec)>> {
-        Ok(self.content().numbered())
-    }
-
-    async fn register(&self, _: &StateSpec) -> Result<StateId> {
-        Err(Error::unsupported("a shelf is only cut"))
-    }
-
-    fn commit(&self, _: Batch) -> Op<'_, Committed> {
-        Op::Ready(Err(Error::unsupported("a shelf is only cut")))
-    }
-
-    async fn last_marker(&self, _: WriterId) -> Result<Option<(u64, Option<Bytes>)>> {
-        Ok(None)
-    }
-
-    fn reserve_ordinals(&self, _: u64) -> Option<u64> {
-        None
-    }
-}
-
-#[async_trait]
-impl StateOperator for Shelf {
-    async fn finish(&self) -> Result<Durability> {
-        Ok(Durability::Visible)
-    }
-
-    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(Cut(self.content.lock().unwrap().clone())))
-    }
-
-    async fn loader(&self, groups: KeyGroups) -> Result<Box<dyn Loader>> {
-        Ok(Box::new(Loading { shelf: self.content.clone(), groups, content: Content::default() }))
-    }
-
-    async fn compact(&self) -> Result<Compacted> {
-        Ok(Compacted::default())
-    }
-
-    async fn drop_state(&self, _: StateId) -> Result<()> {
-        Err(Error::unsupported("a shelf is only cut"))
-    }
-
-    async fn close(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
 struct Cut(Arc<Content>);
 
 impl Reads for Cut {
@@ -212,7 +136,8 @@ impl Reads for Cut {
             None => Excluded((group, state, Bytes::new(), Bytes::new())),
         };
         let of_state = self.0.rows.range((from, Unbounded)).take_while(|(at, _)| (at.0, at.1) == (group, state));
-        let row = |((_, _, key, sub), cell): (&Place, &Cell)| Row { key: key.clone(), sub: sub.clone(), cell: cell.clone() };
+        let row =
+            |((_, _, key, sub), cell): (&Place, &Cell)| Row { key: key.clone(), sub: sub.clone(), cell: cell.clone() };
         let rows: Vec<Row> = of_state.take(3).map(row).collect();
         let next = rows.get(2).map(|r| statehold_core::Position { key: r.key.clone(), sub: r.sub.clone() });
         Op::Ready(Ok(Page { rows, next }))
@@ -226,7 +151,7 @@ impl Snapshot for Cut {
     }
 
     async fn states(&self) -> Result<Vec<(StateId, StateSpec)>> {
-        Ok(self.0.numbered())
+        Ok((0..).map(StateId).zip(self.0.states.iter().cloned()).collect())
     }
 
     fn incarnation(&self) -> u32 {

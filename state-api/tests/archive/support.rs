@@ -8,47 +8,47 @@ use statehold_core::{Inline, KeyGroups, ManualClock, Millis, Resources, Result};
 
 use crate::shelf::Shelf;
 
-pub fn resources() -> Resources {
+pub(crate) fn resources() -> Resources {
     Resources::new(Arc::new(Inline)).with_clock(Arc::new(ManualClock::new(Millis(1_000))))
 }
 
-pub fn groups() -> KeyGroups {
+pub(crate) fn groups() -> KeyGroups {
     KeyGroups::all(8).unwrap()
 }
 
 /// A fresh object store in memory.
-pub fn objects() -> Arc<dyn ObjectStore> {
+pub(crate) fn objects() -> Arc<dyn ObjectStore> {
     Arc::new(InMemory::new())
 }
 
 /// The archive of the namespace `orders` on an object store.
-pub async fn archive_on(store: &Arc<dyn ObjectStore>) -> Result<Archive> {
+pub(crate) async fn archive_on(store: &Arc<dyn ObjectStore>) -> Result<Archive> {
     Archive::open_on(store.clone(), "", &"orders".parse()?, &resources()).await
 }
 
 /// An archive of its own, with all groups claimed.
-pub async fn fresh() -> (Archive, Claim) {
+pub(crate) async fn fresh() -> (Archive, Claim) {
     let archive = archive_on(&objects()).await.unwrap();
     let claim = archive.claim(groups(), "test", None).await.unwrap();
     (archive, claim)
 }
 
 /// Takes a checkpoint of one store under the name `local`.
-pub async fn checkpoint(archive: &Archive, claim: &Claim, id: u64, shelf: &Shelf) -> Result<CheckpointInfo> {
-    let cut = Cut::take(&[("local", shelf)]).await?;
+pub(crate) async fn checkpoint(archive: &Archive, claim: &Claim, id: u64, shelf: &Shelf) -> Result<CheckpointInfo> {
+    let cut = Cut::take(&[("local", shelf.store())]).await?;
     archive.write(claim, CheckpointId(id), &Metadata::new().with("offset", id), cut).await
 }
 
 /// Recovers the store `local`.
-pub async fn recover(archive: &Archive, select: Select, shelf: &Shelf) -> Result<CheckpointInfo> {
-    archive.recover_into(select, "local", shelf, groups()).await
+pub(crate) async fn recover(archive: &Archive, select: Select, shelf: &Shelf) -> Result<CheckpointInfo> {
+    archive.recover_into(select, "local", shelf.store(), groups()).await
 }
 
 /// The ids that a list shows.
-pub async fn ids(archive: &Archive) -> Vec<u64> {
+pub(crate) async fn ids(archive: &Archive) -> Vec<u64> {
     archive.list().await.unwrap().iter().map(|c| c.id.0).collect()
 }
 
-pub fn id(id: u64) -> Select {
+pub(crate) fn id(id: u64) -> Select {
     Select::Id(CheckpointId(id))
 }

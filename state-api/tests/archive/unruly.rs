@@ -16,7 +16,7 @@ use object_store::{
 
 /// What becomes of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It happens and is reported.
     Done,
     /// It does not happen, which is reported.
@@ -30,18 +30,18 @@ pub enum Fate {
 type Plan = dyn FnMut(&Path) -> Fate + Send;
 
 /// A store whose puts meet the fate that `plan` gives each.
-pub struct Unruly {
+pub(crate) struct Unruly {
     inner: Arc<dyn ObjectStore>,
     plan: Mutex<Box<Plan>>,
 }
 
 impl Unruly {
-    pub fn new(inner: Arc<dyn ObjectStore>, plan: impl FnMut(&Path) -> Fate + Send + 'static) -> Arc<Self> {
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>, plan: impl FnMut(&Path) -> Fate + Send + 'static) -> Arc<Self> {
         Arc::new(Self { inner, plan: Mutex::new(Box::new(plan)) })
     }
 
     /// Well behaved, but every call takes a few turns.
-    pub fn slow(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
+    pub(crate) fn slow(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
         Self::new(inner, |_| Fate::Done)
     }
 }

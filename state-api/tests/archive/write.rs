@@ -32,14 +32,17 @@ async fn what_is_told_of_a_checkpoint_is_what_is_in_it() {
     assert_eq!(store.objects.iter().map(|o| o.bytes).sum::<u64>(), info.new_bytes);
     assert_eq!(info.metadata.get("offset").and_then(|v| v.as_u64()), Some(7));
     let json = serde_json::to_value(&info).unwrap();
-    assert_eq!((&json["id"], &json["status"], &json["contents"][0]["name"]), (&7.into(), &"current".into(), &"local".into()));
+    assert_eq!(
+        (&json["id"], &json["status"], &json["contents"][0]["name"]),
+        (&7.into(), &"current".into(), &"local".into())
+    );
 }
 
 #[tokio::test]
 async fn life_2_writes_after_the_cut_are_not_in_it() {
     let (archive, claim) = fresh().await;
     let shelf = counts(3);
-    let cut = Cut::take(&[("local", &shelf)]).await.unwrap();
+    let cut = Cut::take(&[("local", shelf.store())]).await.unwrap();
     shelf.put("counts", b"later", b"", b"x");
     archive.write(&claim, CheckpointId(1), &Metadata::new(), cut).await.unwrap();
     recover(&archive, Select::Latest, &shelf).await.unwrap();
@@ -50,13 +53,13 @@ async fn life_2_writes_after_the_cut_are_not_in_it() {
 async fn a_checkpoint_of_several_stores_is_one() {
     let (archive, claim) = fresh().await;
     let (a, b) = (counts(3), everything());
-    let cut = Cut::take(&[("a", &a), ("b", &b)]).await.unwrap();
+    let cut = Cut::take(&[("a", a.store()), ("b", b.store())]).await.unwrap();
     let info = archive.write(&claim, CheckpointId(1), &Metadata::new(), cut).await.unwrap();
     assert_eq!(info.summary.stores, ["a", "b"]);
     let shelf = counts(0);
-    archive.recover_into(Select::Latest, "b", &shelf, groups()).await.unwrap();
+    archive.recover_into(Select::Latest, "b", shelf.store(), groups()).await.unwrap();
     assert_eq!(shelf.content(), everything().content());
-    let error = archive.recover_into(Select::Latest, "c", &shelf, groups()).await.unwrap_err();
+    let error = archive.recover_into(Select::Latest, "c", shelf.store(), groups()).await.unwrap_err();
     assert_eq!((error.kind(), error.advice()), (ErrorKind::NotFound, Some("it has: a, b")));
 }
 
@@ -84,7 +87,7 @@ async fn name_2_metadata_over_its_limit_is_refused_before_anything_is_stored() {
     let (archive, claim) = fresh().await;
     let metadata = Metadata::new().with("large", "x".repeat(Metadata::MAX_BYTES));
     let shelf = counts(1);
-    let cut = Cut::take(&[("local", &shelf)]).await.unwrap();
+    let cut = Cut::take(&[("local", shelf.store())]).await.unwrap();
     let error = archive.write(&claim, CheckpointId(1), &metadata, cut).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LimitExceeded);
     assert_eq!(ids(&archive).await, [0_u64; 0]);
@@ -103,9 +106,9 @@ async fn a_store_with_groups_that_are_not_claimed_is_refused() {
 #[tokio::test]
 async fn a_cut_needs_stores_with_names_of_their_own() {
     let shelf = counts(1);
-    for stores in [&[][..], &[("a", &shelf), ("a", &shelf)], &[("../a", &shelf)]] {
-        let stores: Vec<(&str, &dyn statehold_core::Store)> = stores.iter().map(|(n, s)| (*n, *s as _)).collect();
-        assert_eq!(Cut::take(&stores).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let shelf = shelf.store();
+    for stores in [&[][..], &[("a", shelf), ("a", shelf)], &[("../a", shelf)]] {
+        assert_eq!(Cut::take(stores).await.unwrap_err().kind(), ErrorKind::InvalidInput);
     }
 }
 

@@ -35,8 +35,7 @@ message statehold {
     optional int64 expires_at (TIMESTAMP(MILLIS, true));
 }";
 
-static SCHEMA: LazyLock<Result<TypePtr, ParquetError>> =
-    LazyLock::new(|| parse_message_type(MESSAGE).map(Arc::new));
+static SCHEMA: LazyLock<Result<TypePtr, ParquetError>> = LazyLock::new(|| parse_message_type(MESSAGE).map(Arc::new));
 
 /// The file's schema.
 pub(super) fn schema() -> Result<TypePtr> {

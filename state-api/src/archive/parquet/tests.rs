@@ -20,7 +20,7 @@ fn labels() -> Vec<StateLabel> {
 }
 
 fn encode(rows: &[ArchivedRow]) -> Encoded {
-    let mut encoder = Encoder::new().unwrap();
+    let mut encoder = Encoder::new(0).unwrap();
     let mut group = RowGroup::default();
     for row in rows {
         if let Some(back) = group.push(row.clone()) {

@@ -24,7 +24,7 @@ impl RowGroup {
     /// A group has at most this many bytes of keys, subkeys and values, unless it is one row.
     pub(in crate::archive) const MAX_BYTES: usize = 4 << 20;
     /// A group has at most this many rows.
-    pub(in crate::archive) const MAX_ROWS: usize = 64 << 10;
+    pub(in crate::archive) const MAX_ROWS: usize = 32 << 10;
 
     /// Adds a row, or gives it back if the group is full.
     pub(in crate::archive) fn push(&mut self, row: ArchivedRow) -> Option<ArchivedRow> {
@@ -59,12 +59,14 @@ pub(in crate::archive) struct Encoded {
 }
 
 impl Encoder {
-    /// An empty file.
+    /// An empty file with room for `capacity` bytes, which is reserved and not yet touched: a
+    /// buffer that grows by doubling would take three times as much.
     ///
     /// # Errors
     /// `Internal`.
-    pub(in crate::archive) fn new() -> Result<Self> {
-        let writer = SerializedFileWriter::new(Vec::new(), schema()?, properties()).map_err(defect)?;
+    pub(in crate::archive) fn new(capacity: usize) -> Result<Self> {
+        let buffer = Vec::with_capacity(capacity);
+        let writer = SerializedFileWriter::new(buffer, schema()?, properties()).map_err(defect)?;
         Ok(Self { writer, rows: 0, groups: None })
     }
 

@@ -183,7 +183,8 @@ fn life_4_records_that_contradict_the_log_are_corrupt_and_change_nothing() {
     let next = story.0.end() + 1;
     let whole = KeyGroups::all(8).unwrap();
     let half = KeyGroups::new(0..4, 8).unwrap();
-    let claiming = |groups: KeyGroups, base| Entry::Claim(ClaimEntry { owner: "o".into(), groups: groups.into(), base });
+    let claiming =
+        |groups: KeyGroups, base| Entry::Claim(ClaimEntry { owner: "o".into(), groups: groups.into(), base });
     let mut twice = part(2, claim, half);
     twice.states.push(twice.states[0].clone());
     let mut more = part(2, claim, half);

@@ -1,0 +1,187 @@
+//! [`RocksEngine`]: RocksDB behind core's `Engine`.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use rocksdb::{
+    BottommostLevelCompaction, CompactOptions, DB, DBPinnableSlice, ErrorKind, ReadOptions, ReadTier, WriteOptions,
+};
+use statehold_core::{
+    Result,
+    ordered::{Engine, EngineRead, Visit, WriteLevel},
+};
+
+use crate::{
+    batch::RocksBatch,
+    error::{background_error, translate},
+    image::RocksImage,
+    memory::Memory,
+};
+
+/// An open directory. Dropping it releases the lock, once its images are gone too.
+pub(crate) struct RocksEngine {
+    db: Arc<DB>,
+    memory: Arc<Memory>,
+    own_cache: bool,
+    plain: ReadOptions,
+    cached: ReadOptions,
+    /// Write options by level: those that wait, those that do not.
+    levels: [(WriteOptions, WriteOptions); 3],
+}
+
+impl fmt::Debug for RocksEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RocksEngine").field("path", &self.db.path()).finish_non_exhaustive()
+    }
+}
+
+fn write_options(level: WriteLevel) -> (WriteOptions, WriteOptions) {
+    let make = |no_slowdown| {
+        let mut options = WriteOptions::default();
+        options.disable_wal(level == WriteLevel::Unlogged);
+        options.set_sync(level == WriteLevel::Synced);
+        options.set_no_slowdown(no_slowdown);
+        options
+    };
+    (make(false), make(true))
+}
+
+impl RocksEngine {
+    pub(crate) fn new(db: DB, memory: Arc<Memory>, own_cache: bool) -> Self {
+        let mut cached = ReadOptions::default();
+        cached.set_read_tier(ReadTier::BlockCache);
+        let levels = [WriteLevel::Unlogged, WriteLevel::Logged, WriteLevel::Synced].map(write_options);
+        Self { db: Arc::new(db), memory, own_cache, plain: ReadOptions::default(), cached, levels }
+    }
+
+    fn options(&self, level: WriteLevel) -> &(WriteOptions, WriteOptions) {
+        match level {
+            WriteLevel::Unlogged => &self.levels[0],
+            WriteLevel::Logged => &self.levels[1],
+            WriteLevel::Synced => &self.levels[2],
+        }
+    }
+
+    fn number(&self, property: &str) -> u64 {
+        self.db.property_int_value(property).ok().flatten().unwrap_or(0)
+    }
+}
+
+fn copied(value: Option<DBPinnableSlice<'_>>) -> Option<Bytes> {
+    value.map(|value| Bytes::copy_from_slice(&value))
+}
+
+pub(crate) fn get(db: &DB, key: &[u8], options: &ReadOptions) -> Result<Option<Bytes>> {
+    db.get_pinned_opt(key, options).map(copied).map_err(translate)
+}
+
+/// One point in time: within a column family RocksDB reads all keys at one sequence number.
+pub(crate) fn get_many(db: &DB, keys: &[&[u8]], options: &ReadOptions) -> Result<Vec<Option<Bytes>>> {
+    let sorted = keys.is_sorted();
+    match db.cf_handle(rocksdb::DEFAULT_COLUMN_FAMILY_NAME) {
+        Some(family) => db
+            .batched_multi_get_cf_opt(family, keys.iter().copied(), sorted, options)
+            .into_iter()
+            .map(|value| value.map(copied).map_err(translate))
+            .collect(),
+        None => Err(statehold_core::Error::internal("the default column family is not open")),
+    }
+}
+
+pub(crate) fn scan(db: &DB, from: &[u8], to: &[u8], mut options: ReadOptions, visit: Visit<'_>) -> Result<()> {
+    if from >= to {
+        return Ok(());
+    }
+    options.set_iterate_upper_bound(to);
+    let mut rows = db.raw_iterator_opt(options);
+    rows.seek(from);
+    while let Some((key, value)) = rows.item() {
+        if visit(key, value).is_break() {
+            return Ok(());
+        }
+        rows.next();
+    }
+    rows.status().map_err(translate)
+}
+
+impl EngineRead for RocksEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        get(&self.db, key, &self.plain)
+    }
+
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Bytes>>> {
+        get_many(&self.db, keys, &self.plain)
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<()> {
+        scan(&self.db, from, to, ReadOptions::default(), visit)
+    }
+}
+
+impl Engine for RocksEngine {
+    type Batch = RocksBatch;
+    type Image = RocksImage;
+
+    const IN_MEMORY: bool = false;
+
+    fn get_cached(&self, key: &[u8]) -> Result<Option<Option<Bytes>>> {
+        match self.db.get_pinned_opt(key, &self.cached) {
+            Ok(value) => Ok(Some(copied(value))),
+            Err(e) if e.kind() == ErrorKind::Incomplete => Ok(None),
+            Err(e) => Err(translate(e)),
+        }
+    }
+
+    fn batch(&self) -> RocksBatch {
+        RocksBatch::default()
+    }
+
+    fn write(&self, batch: &mut RocksBatch, level: WriteLevel) -> Result<()> {
+        batch.write(&self.db, &self.options(level).0).map_err(translate)
+    }
+
+    fn try_write(&self, batch: &mut RocksBatch, level: WriteLevel) -> Result<bool> {
+        match batch.write(&self.db, &self.options(level).1) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == ErrorKind::Incomplete => Ok(false),
+            Err(e) => Err(translate(e)),
+        }
+    }
+
+    /// Written tables survive power loss, logged writes with their log.
+    fn flush(&self) -> Result<()> {
+        self.db.flush().map_err(translate)
+    }
+
+    fn compact(&self) -> Result<()> {
+        let before = self.number(BACKGROUND_ERRORS);
+        let mut options = CompactOptions::default();
+        options.set_exclusive_manual_compaction(false);
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
+        self.db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &options);
+        // RocksDB's C interface does not tell how a compaction ended.
+        if self.number(BACKGROUND_ERRORS) > before { Err(background_error(self.db.path())) } else { Ok(()) }
+    }
+
+    fn image(&self) -> Result<RocksImage> {
+        RocksImage::take(&self.db)
+    }
+
+    fn stop(&self) {
+        self.db.cancel_all_background_work(false);
+    }
+
+    /// Memtables and open tables of this store, and its share of the block cache, to which memtables are charged.
+    fn memory(&self) -> u64 {
+        let tables = self.number("rocksdb.estimate-table-readers-mem");
+        let cache = self.memory.cache.get_usage() as u64;
+        if self.own_cache {
+            return tables + cache + self.number("rocksdb.cur-size-all-mem-tables");
+        }
+        // One holder is the process's resources, all others are stores.
+        let stores = Arc::strong_count(&self.memory).saturating_sub(1).max(1);
+        tables + cache / stores as u64
+    }
+}
+
+const BACKGROUND_ERRORS: &str = "rocksdb.background-errors";

@@ -1,0 +1,79 @@
+//! `statehold-benches`: the streaming-state workload, and ratios against raw drivers in one run.
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+
+mod raw;
+mod ratio;
+mod report;
+mod streaming;
+mod workload;
+
+use clap::{Parser, Subcommand};
+use statehold::{MemoryDescriptor, Result, StateManager};
+
+use crate::report::Rows;
+
+/// Benches of statehold.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// The streaming-state workload over the typed API, buffer and cache on.
+    Streaming {
+        /// Keys.
+        #[arg(long, default_value_t = 1_000_000)]
+        n: u64,
+        /// The engine.
+        #[arg(long, default_value = "rocksdb")]
+        kind: String,
+        /// Which rows: value, map, list.
+        #[arg(long, value_delimiter = ',', default_value = "value,map,list")]
+        parts: Vec<String>,
+    },
+    /// Typed operations with buffer and cache off against raw RocksDB writing the same bytes.
+    Ratio {
+        /// Keys.
+        #[arg(long, default_value_t = 300_000)]
+        n: u64,
+        /// Interleaved repetitions; the median counts.
+        #[arg(long, default_value_t = 5)]
+        repeat: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().bench {
+        Bench::Streaming { n, kind, parts } => streaming_rows(n, &kind, &parts).await,
+        Bench::Ratio { n, repeat } => ratio::run(n, repeat).await,
+    }
+}
+
+fn scratch() -> Result<tempfile::TempDir> {
+    tempfile::tempdir().map_err(|e| statehold::Error::invalid("no temporary folder").because(e))
+}
+
+async fn streaming_rows(n: u64, kind: &str, parts: &[String]) -> Result<()> {
+    let memory = MemoryDescriptor { engine: 256 << 20, write_buffer: 64 << 20, cache: streaming::MEMORY - (320 << 20) };
+    for (size, shown) in [(n / 10, false), (n / 10, false), (n, true)] {
+        let mut rows = Rows::default();
+        for part in parts {
+            let folder = scratch()?;
+            let manager = StateManager::builder(streaming::descriptor(kind, folder.path(), memory.clone())).open().await?;
+            match part.as_str() {
+                "map" => streaming::maps(&manager, size, &mut rows).await?,
+                "list" => streaming::lists(&manager, size, &mut rows).await?,
+                _ => streaming::values(&manager, size, &mut rows).await?,
+            }
+            manager.close().await?;
+        }
+        if shown {
+            let expected = if n == 1_000_000 { streaming::CHECKSUMS } else { &[] };
+            println!("{}", rows.table(expected));
+        }
+    }
+    Ok(())
+}

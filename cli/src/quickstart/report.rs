@@ -1,0 +1,183 @@
+//! [`Report`]: what a run did, on one screen or as JSON.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use comfy_table::Table;
+use serde::Serialize;
+use statehold::archive::StateInfo;
+
+use super::{count::{Counted, Taken}, input::Input, place::Place, position::Position};
+use crate::units;
+
+/// What a run did.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    input: PathBuf,
+    files: usize,
+    /// Of the whole input.
+    bytes: u64,
+    words: u64,
+    lines: u64,
+    distinct_words: u64,
+    /// The checkpoint that this run went on from.
+    resumed_from: Option<u64>,
+    /// Of this run alone.
+    run: Run,
+    checkpoints: Vec<Checkpoint>,
+    /// As the last checkpoint has them.
+    states: Vec<State>,
+    config: PathBuf,
+    archive: String,
+    pub(crate) output: Option<PathBuf>,
+    #[serde(skip)]
+    example: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Run {
+    bytes: u64,
+    words: u64,
+    seconds: f64,
+    bytes_per_second: f64,
+    words_per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Checkpoint {
+    id: u64,
+    seconds: f64,
+    new_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct State {
+    name: String,
+    model: &'static str,
+    entries: u64,
+    bytes: u64,
+}
+
+fn per_second(amount: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { amount as f64 / seconds } else { 0.0 }
+}
+
+impl Report {
+    /// Of a run that went on from `resumed`, and what it counted in `took`.
+    pub(crate) fn new(
+        input: (&Path, &Input),
+        place: &Place,
+        (resumed, position): (Option<u64>, &Position),
+        counted: &Counted,
+        took: Duration,
+    ) -> Self {
+        let seconds = took.as_secs_f64();
+        let (bytes, words) = (counted.bytes - position.bytes, counted.words - position.words);
+        let states: Vec<State> = counted.latest.contents.iter().flat_map(|s| &s.states).map(State::of).collect();
+        Self {
+            input: input.0.to_owned(),
+            files: input.1.files.len(),
+            bytes: counted.bytes,
+            words: counted.words,
+            lines: counted.lines,
+            distinct_words: states.iter().find(|s| s.name == super::states::COUNTS).map_or(0, |s| s.entries),
+            resumed_from: resumed,
+            run: Run {
+                bytes,
+                words,
+                seconds,
+                bytes_per_second: per_second(bytes, seconds),
+                words_per_second: per_second(words, seconds),
+            },
+            checkpoints: counted.checkpoints.iter().map(Checkpoint::of).collect(),
+            states,
+            config: place.config.clone(),
+            archive: place.archive.clone(),
+            output: None,
+            example: counted.example.clone(),
+        }
+    }
+
+    /// The report for people.
+    pub(crate) fn screen(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let (count, bytes) = (units::count, units::bytes);
+        let files = if self.files == 1 { "1 file".to_owned() } else { format!("{} files", count(self.files as u64)) };
+        writeln!(
+            text,
+            "Counted {} words, {} of them distinct, on {} lines of {files} ({}).",
+            count(self.words),
+            count(self.distinct_words),
+            count(self.lines),
+            bytes(self.bytes)
+        )?;
+        match self.resumed_from {
+            Some(id) if self.run.bytes == 0 => writeln!(text, "Nothing was left to count since checkpoint {id}.")?,
+            resumed => {
+                if let Some(id) = resumed {
+                    writeln!(text, "Went on from checkpoint {id} at {}.", bytes(self.bytes - self.run.bytes))?;
+                }
+                writeln!(
+                    text,
+                    "This run: {} in {:.1} s, checkpoints included: {}/s, {} words/s.",
+                    bytes(self.run.bytes),
+                    self.run.seconds,
+                    bytes(self.run.bytes_per_second as u64),
+                    count(self.run.words_per_second as u64)
+                )?;
+            }
+        }
+        if let Some(last) = self.checkpoints.last() {
+            writeln!(
+                text,
+                "Checkpoints: {} taken; the last one, {}, added {} in {:.1} s.",
+                self.checkpoints.len(),
+                last.id,
+                bytes(last.new_bytes),
+                last.seconds
+            )?;
+        }
+        writeln!(text, "\n{}\n", self.table())?;
+        writeln!(text, "Descriptor:  {}\nCheckpoints: {}", self.config.display(), self.archive)?;
+        if let Some(output) = &self.output {
+            writeln!(text, "Counts:      {}", output.display())?;
+        }
+        let config = self.config.display();
+        let word = self.example.as_deref().unwrap_or("the");
+        write!(
+            text,
+            "\nTry next:\n  statehold get --config {config} words {word}\n  statehold scan --config {config} widths --limit 5\n  \
+             statehold checkpoints --config {config} list\n  \
+             statehold quickstart --input ANOTHER_TEXT    in another folder; kill it, and run it again"
+        )
+    }
+
+    fn table(&self) -> Table {
+        let mut table = crate::table::plain(&["state", "model", "entries", "bytes"], &[2, 3]);
+        for state in &self.states {
+            table.add_row([&state.name, state.model, &units::count(state.entries), &units::bytes(state.bytes)]);
+        }
+        table
+    }
+}
+
+impl State {
+    fn of(info: &StateInfo) -> Self {
+        Self { name: info.spec.name.clone(), model: info.spec.model.as_str(), entries: info.rows, bytes: info.bytes }
+    }
+}
+
+impl Checkpoint {
+    fn of(taken: &Taken) -> Self {
+        Self { id: taken.info.summary.id.0, seconds: taken.took.as_secs_f64(), new_bytes: taken.info.new_bytes }
+    }
+}

@@ -1,0 +1,166 @@
+//! The part of crash cases that kills, opens again and compares.
+
+use std::{
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use statehold_core::{Durability, ErrorKind, Unclean};
+
+use super::{
+    child::{DIR, TASK},
+    task::{Content, Ledger, ROWS, Task, WRITER, recovered_spec},
+};
+use crate::{
+    context::{Context, GROUPS},
+    failure::{Failure, Verdict, ensure, ensure_eq, refused},
+    state::State,
+};
+
+/// A child at work. Dropping it kills it.
+struct Victim {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Victim {
+    fn start(cx: &Context, task: Task) -> Result<Self, Failure> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .env(TASK, task.name())
+            .env(DIR, cx.dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let out = process.stdout.take().ok_or_else(|| Failure::new("the child has no output"))?;
+        Ok(Self { process, lines: BufReader::new(out).lines() })
+    }
+
+    /// Waits until the child has said `n` things; answers the last.
+    fn listen(&mut self, n: usize) -> Result<String, Failure> {
+        let mut last = String::new();
+        for _ in 0..n {
+            last = self.lines.next().ok_or_else(|| Failure::new("the child ended by itself: see its error above"))??;
+        }
+        Ok(last)
+    }
+
+    /// Kills the child with SIGKILL; answers what it had said meanwhile.
+    fn kill(mut self) -> Result<Vec<String>, Failure> {
+        self.process.kill()?;
+        self.process.wait()?;
+        let mut said = Vec::new();
+        for line in self.lines.by_ref() {
+            said.push(line?);
+        }
+        Ok(said)
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn number(said: &str) -> Result<u64, Failure> {
+    said.parse().map_err(|_| Failure::new(format!("the child said `{said}`")))
+}
+
+pub(super) async fn life_1_a_killed_writer_loses_nothing_acknowledged(cx: &Context) -> Verdict {
+    let mut dice = cx.dice();
+    for round in 0..8 {
+        let mut victim = Victim::start(cx, Task::Commit)?;
+        let mut acknowledged = number(&victim.listen(1 + dice.below(300))?)?;
+        if let Some(last) = victim.kill()?.last() {
+            acknowledged = number(last)?;
+        }
+        let store = cx.open().await?;
+        let ledger = Ledger::open(&store).await?;
+        let (sequence, position) = store.last_marker(WRITER).await?.unwrap_or_default();
+        // One commit may have been under way, whole or not at all.
+        ensure!(
+            sequence == acknowledged || sequence == acknowledged + 1,
+            "round {round}: commit {acknowledged} was acknowledged, the last marker is {sequence}"
+        );
+        ensure_eq!(position.as_deref(), Some(&sequence.to_be_bytes()[..]), "the last marker's position");
+        ensure_eq!(ledger.found().await?, ledger.expected(sequence), "round {round}: the store after {sequence} commits");
+        store.close().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn life_1_a_killed_visible_store_opens_only_by_recover_or_discard(cx: &Context) -> Verdict {
+    let open = |unclean| {
+        cx.open_with(move |request| {
+            request.durability = Durability::Visible;
+            request.unclean = unclean;
+        })
+    };
+    for unclean in [Unclean::Recover, Unclean::Discard] {
+        let mut victim = Victim::start(cx, Task::CommitVisible)?;
+        victim.listen(50)?;
+        victim.kill()?;
+        for _ in 0..2 {
+            let error = refused(open(Unclean::Refuse).await.map(drop), ErrorKind::Conflict, "a store not closed cleanly")?;
+            ensure!(error.advice().is_some(), "`{error}` does not say what to do");
+        }
+        // Asking for another level does not get round it.
+        refused(cx.open().await.map(drop), ErrorKind::Conflict, "a store not closed cleanly, at a higher level")?;
+        let store = open(unclean).await?;
+        if unclean == Unclean::Discard {
+            ensure_eq!(Ledger::open(&store).await?.kv.entries().await?.len(), 0, "the entries after discard");
+        } else {
+            store.recover(store.groups(), &mut Content::of("A", GROUPS, || {})?).await?;
+            let state = State::of_spec(&store, recovered_spec()?).await?;
+            ensure_eq!(state.entries().await?.len(), ROWS, "the entries after recover");
+        }
+        store.close().await?;
+        // Once closed cleanly it opens as ever.
+        open(Unclean::Refuse).await?.close().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn life_5_a_killed_recovery_leaves_old_or_new_content(cx: &Context) -> Verdict {
+    let mut dice = cx.dice();
+    let store = cx.open().await?;
+    store.recover(store.groups(), &mut Content::of("A", GROUPS, || {})?).await?;
+    store.close().await?;
+    drop(store);
+    for round in 0..12 {
+        let mut victim = Victim::start(cx, Task::Recover)?;
+        victim.listen(1 + dice.below(60))?;
+        victim.kill()?;
+        let store = match cx.open().await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                let store = cx.open_with(|request| request.unclean = Unclean::Recover).await?;
+                store.recover(store.groups(), &mut Content::of("A", GROUPS, || {})?).await?;
+                store
+            }
+            opened => opened?,
+        };
+        let state = State::of_spec(&store, recovered_spec()?).await?;
+        let entries = state.entries().await?;
+        ensure_eq!(entries.len(), ROWS, "round {round}: the number of entries");
+        let first = &entries[0].payload;
+        ensure!(entries.iter().all(|e| e.payload == first), "round {round}: old and new content are mixed");
+        ensure_eq!(store.states().await?.len(), 1, "round {round}: the number of states");
+        store.close().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn own_1_a_second_process_is_refused_until_the_first_is_gone(cx: &Context) -> Verdict {
+    let mut victim = Victim::start(cx, Task::Commit)?;
+    victim.listen(1)?;
+    let error = refused(cx.open().await.map(drop), ErrorKind::Conflict, "a second process")?;
+    ensure!(error.advice().is_some(), "`{error}` does not say what to do");
+    victim.listen(10)?;
+    victim.kill()?;
+    let store = cx.open().await?;
+    let entries = Ledger::open(&store).await?.kv.entries().await?;
+    ensure!(!entries.is_empty(), "what the killed process had committed is gone");
+    Ok(())
+}
