@@ -1,33 +1,45 @@
 # The same names for people and CI. `make quickstart` and `make test` install what is missing.
-.PHONY: quickstart test fmt lint docs book bench
+.PHONY: help quickstart test fmt lint docs contract book bench
 
 SHELL := /bin/bash
-ENV := .ci/setup && . .ci/env
+SETUP := .ci/setup
+
+help:
+	@echo "make quickstart   build statehold, count the words of docs/ on RocksDB"
+	@echo "make test         everything CI runs: format, clippy, docs, dependencies, tests"
+	@echo "make bench        measure engines side by side"
+	@echo "make fmt          format all Rust code"
+	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
+	@echo "make book         the book, into target/book"
 
 # Builds statehold and counts the words of its own docs, on RocksDB.
 quickstart:
-	$(ENV) && cargo run --quiet -p statehold-cli -- quickstart
+	$(SETUP) && cargo run --quiet -p statehold-cli -- quickstart
 
 # Everything CI checks.
 test: lint docs
-	$(ENV) && cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
-	$(ENV) && .ci/direction
-	$(ENV) && cargo nextest run --workspace
-	$(ENV) && cargo test --workspace --doc
+	$(SETUP) && cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
+	$(SETUP) && .ci/direction
+	$(SETUP) && cargo nextest run --workspace
+	$(SETUP) && cargo test --workspace --doc
 
 fmt:
 	cargo fmt --all
 
 lint:
 	cargo fmt --all --check
-	$(ENV) && cargo clippy --workspace --all-targets -- -D warnings
+	$(SETUP) && cargo clippy --workspace --all-targets -- -D warnings
 
 docs:
-	$(ENV) && RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	$(SETUP) && RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The book, in docs/book; needs `cargo install mdbook`.
+# After tests of a clause were added, renamed or removed.
+contract:
+	$(SETUP) && STATEHOLD_WRITE_DOCS=1 cargo test -p statehold-cli --test docs contract
+
+# The book, in target/book; needs `cargo install mdbook`.
 book:
 	mdbook build docs
 
 bench:
-	$(ENV) && cargo run --quiet -p statehold-benches
+	$(SETUP) && cargo run --quiet -p statehold-benches

@@ -1,10 +1,12 @@
 //! `statehold-benches`: the streaming-state workload, and ratios against raw drivers in one run.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
+mod large;
 mod raw;
 mod ratio;
 mod report;
 mod streaming;
+mod wordcount;
 mod workload;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +44,24 @@ enum Bench {
         #[arg(long, default_value_t = 5)]
         repeat: usize,
     },
+    /// Memory while a great state is loaded, scanned, archived and recovered.
+    Large {
+        /// Entries.
+        #[arg(long, default_value_t = 10_000_000)]
+        n: u64,
+        /// The engine's memory, in MiB.
+        #[arg(long, default_value_t = 128)]
+        engine: usize,
+    },
+    /// `statehold quickstart` against the same counts in plain HashMaps.
+    Wordcount {
+        /// Size of the text, in MB.
+        #[arg(long, default_value_t = 100)]
+        megabytes: usize,
+        /// Repetitions in turn; the median counts.
+        #[arg(long, default_value_t = 3)]
+        repeat: usize,
+    },
 }
 
 #[tokio::main]
@@ -49,6 +69,8 @@ async fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Streaming { n, kind, parts } => streaming_rows(n, &kind, &parts).await,
         Bench::Ratio { n, repeat } => ratio::run(n, repeat).await,
+        Bench::Large { n, engine } => large::run(n, engine << 20).await,
+        Bench::Wordcount { megabytes, repeat } => wordcount::run(megabytes, repeat),
     }
 }
 

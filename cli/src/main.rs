@@ -1,8 +1,13 @@
 //! `statehold`: looks into and operates states from the command line, and shows what the framework does.
 
+mod checkpoints;
+mod config;
 mod failure;
+mod kinds;
 mod out;
 mod quickstart;
+mod recover;
+mod state;
 mod table;
 mod units;
 
@@ -22,13 +27,37 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Count the words of a text, with checkpoints: kill it wherever you like, and run it again.
+    /// Count the words of a text, with checkpoints: kill it wherever you like, and run it again
     Quickstart(quickstart::Arguments),
+    /// The engines of this build and what they declare
+    Kinds(kinds::Arguments),
+    /// Show what a state holds under a key
+    Get(state::Get),
+    /// Show all entries of a state, group by group
+    Scan(state::Scan),
+    /// Count the entries of a state
+    Count(state::Count),
+    /// Set a value, an entry of a map, or all elements of a list
+    Put(state::Put),
+    /// Remove a key, or an entry of a map
+    Delete(state::Delete),
+    /// See and check checkpoints
+    Checkpoints(checkpoints::Arguments),
+    /// Make the stores what a checkpoint shows
+    Recover(recover::Arguments),
 }
 
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Quickstart(arguments) => quickstart::run(arguments).await,
+        Command::Kinds(arguments) => kinds::run(&arguments),
+        Command::Get(arguments) => state::get(arguments).await,
+        Command::Scan(arguments) => state::scan(arguments).await,
+        Command::Count(arguments) => state::count(arguments).await,
+        Command::Put(arguments) => state::put(arguments).await,
+        Command::Delete(arguments) => state::delete(arguments).await,
+        Command::Checkpoints(arguments) => checkpoints::run(arguments).await,
+        Command::Recover(arguments) => recover::run(arguments).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Case`]: one sentence of the contract that a backend is held to.
 
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use statehold_core::{AtomicScope, Capabilities, Durability, Ownership};
 
@@ -72,7 +72,7 @@ pub struct Case {
     name: &'static str,
     category: Category,
     pub(crate) needs: &'static [Need],
-    pub(crate) run: for<'a> fn(&'a Context) -> BoxFuture<'a, Verdict>,
+    pub(crate) run: for<'a> fn(&'a Context) -> LocalBoxFuture<'a, Verdict>,
 }
 
 impl Case {
@@ -80,7 +80,7 @@ impl Case {
         name: &'static str,
         category: Category,
         needs: &'static [Need],
-        run: for<'a> fn(&'a Context) -> BoxFuture<'a, Verdict>,
+        run: for<'a> fn(&'a Context) -> LocalBoxFuture<'a, Verdict>,
     ) -> Self {
         Self { name, category, needs, run }
     }

@@ -22,6 +22,8 @@
 //! crash cases that kill a child process, and [`mutants`], broken backends that prove the suite itself.
 //! It is not: a benchmark, nor a test of the typed state API.
 
+#[cfg(doctest)]
+mod book;
 mod case;
 mod cases;
 mod contents;
@@ -40,6 +42,7 @@ mod subject;
 mod tape;
 
 pub use case::{Case, Category};
+use context::Context;
 pub use crash::crash_child;
 pub use failure::Failure;
 pub use harness::main;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use statehold_core::{
     Address, Batch, Cell, Committed, Condition, Envelope, Error, KeyGroup, KeyGroups, Marker, Millis, Model, Mutation, Reads,
-    Result, Row, ScanRange, ScanRequest, StateId, StateSpec, Store, collect,
+    Result, Row, ScanRange, ScanRequest, Snapshot, StateId, StateSpec, Store, collect,
 };
 
 /// A row as a reader of payloads sees it.
@@ -259,8 +259,8 @@ impl State {
     }
 
     /// What a scan yields from `request` on.
-    pub(crate) async fn collect(&self, reads: &dyn Reads, request: ScanRequest) -> Result<Vec<Entry>> {
-        collect(reads, request).await?.into_iter().map(|row| self.entry(row)).collect()
+    pub(crate) async fn collect(&self, request: ScanRequest) -> Result<Vec<Entry>> {
+        collect(&*self.store, request).await?.into_iter().map(|row| self.entry(row)).collect()
     }
 
     /// One page: its entries and where the next begins.
@@ -271,28 +271,38 @@ impl State {
 
     /// The elements of a list, first to last.
     pub(crate) async fn elements(&self, key: impl AsRef<[u8]>) -> Result<Vec<Bytes>> {
-        let entries = self.collect(&*self.store, self.scan_key(key)).await?;
+        let entries = self.collect(self.scan_key(key)).await?;
         Ok(entries.into_iter().map(|entry| entry.payload).collect())
     }
 
     /// The subkeys of a map with their payloads.
     pub(crate) async fn subs(&self, key: impl AsRef<[u8]>) -> Result<Vec<(Bytes, Bytes)>> {
-        let entries = self.collect(&*self.store, self.scan_key(key)).await?;
+        let entries = self.collect(self.scan_key(key)).await?;
         Ok(entries.into_iter().map(|entry| (entry.sub, entry.payload)).collect())
     }
 
     /// Every entry, group by group.
     pub(crate) async fn entries(&self) -> Result<Vec<Entry>> {
-        self.entries_in(&*self.store).await
+        let rows = self.rows(&*self.store).await?;
+        rows.into_iter().map(|row| self.entry(row)).collect()
     }
 
-    /// Every entry that a snapshot or store shows, group by group.
-    pub(crate) async fn entries_in(&self, reads: &dyn Reads) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for group in self.groups().iter() {
-            entries.extend(self.collect(reads, self.scan(group)).await?);
+    /// Every entry that a snapshot shows, group by group, without the rows in which it keeps
+    /// the expiries of lists.
+    pub(crate) async fn entries_of(&self, cut: &dyn Snapshot) -> Result<Vec<Entry>> {
+        let mut rows = self.rows(cut).await?;
+        if self.spec.model == Model::List && self.spec.ttl {
+            rows.retain(|row| !row.cell.value.is_empty());
         }
-        Ok(entries)
+        rows.into_iter().map(|row| self.entry(row)).collect()
+    }
+
+    async fn rows(&self, reads: &dyn Reads) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for group in self.groups().iter() {
+            rows.extend(collect(reads, self.scan(group)).await?);
+        }
+        Ok(rows)
     }
 
     /// The keys of every entry, sorted.

@@ -48,6 +48,21 @@ pub enum Ownership {
     ReadOnly,
 }
 
+impl Ownership {
+    /// All modes.
+    pub const ALL: [Self; 3] = [Self::Exclusive, Self::Shared, Self::ReadOnly];
+
+    /// The mode's name in descriptors.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exclusive => "exclusive",
+            Self::Shared => "shared",
+            Self::ReadOnly => "read-only",
+        }
+    }
+}
+
 /// Whether the engine has a form of its own or the framework gives it (contract MAP-3).
 /// The answers are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -16,6 +16,16 @@ pub fn ordinal_sub(ordinal: u64) -> Bytes {
     Bytes::copy_from_slice(&ordinal.to_be_bytes())
 }
 
+/// The bound behind an element: as a subkey, greater than this one and no other element's below it.
+#[must_use]
+pub fn behind_ordinal(sub: &Bytes) -> Bytes {
+    let ordinal = <[u8; 8]>::try_from(&sub[..]).map_or(u64::MAX, u64::from_be_bytes);
+    ordinal_sub(ordinal.saturating_add(1))
+}
+
+/// One page, however much it is: for what is held in memory as a whole anyway.
+const WHOLE: PageLimit = PageLimit { rows: usize::MAX, bytes: usize::MAX };
+
 /// Reads the rows of one key.
 #[derive(Clone, Copy)]
 pub struct KeyRows<'a> {
@@ -48,12 +58,12 @@ impl<'a> KeyRows<'a> {
         }
     }
 
-    /// All rows whose subkey lies between the bounds, ascending; held in memory at once.
+    /// All rows whose subkey lies between the bounds, ascending; held in memory at once, and one point in time.
     ///
     /// # Errors
     /// As [`Reads::scan`].
     pub async fn between(&self, from: Bound<Bytes>, to: Bound<Bytes>) -> Result<Vec<Row>> {
-        collect(self.reads, self.request(from, to, PageLimit::default())).await
+        collect(self.reads, self.request(from, to, WHOLE)).await
     }
 
     /// One page of rows behind `after`, and where the next begins.
@@ -89,7 +99,7 @@ impl<'a> KeyRows<'a> {
         }
     }
 
-    /// How many elements the list has: a scan of it.
+    /// How many elements the list has: a scan of it, page by page.
     ///
     /// # Errors
     /// As [`Reads::scan`].
@@ -105,7 +115,7 @@ impl<'a> KeyRows<'a> {
         Ok(self.first(1).await?.is_empty())
     }
 
-    /// The list's elements from index `from` on, at most `count`.
+    /// The list's elements from index `from` on, at most `count`; from the first on they are one point in time.
     ///
     /// # Errors
     /// As [`Reads::scan`].
@@ -115,7 +125,12 @@ impl<'a> KeyRows<'a> {
             return Ok(rows);
         }
         let wanted = usize::try_from(from.saturating_add(count).saturating_add(1)).unwrap_or(usize::MAX);
-        let limit = PageLimit { rows: wanted.min(PageLimit::default().rows), ..PageLimit::default() };
+        let limit = if from == 0 {
+            PageLimit { rows: wanted, ..WHOLE }
+        } else {
+            // Those before it are walked over, not held.
+            PageLimit { rows: wanted.min(PageLimit::default().rows), ..PageLimit::default() }
+        };
         let end = from.saturating_add(count);
         self.elements(limit, |index, row| {
             if index >= from {

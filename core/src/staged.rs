@@ -4,8 +4,15 @@
 //! that commit is known. [`Overlay`] lays all of them over a store, so that scans, lists, maps and
 //! archives see staged rows without knowing of them.
 
+mod captured;
+mod cleared;
 mod generation;
 mod overlay;
 
+#[cfg(test)]
+mod tests;
+
+pub use captured::Captured;
+pub use cleared::Cleared;
 pub use generation::Generation;
-pub use overlay::{Captured, Layers, Overlay};
+pub use overlay::{Hold, Layers, Overlay};

@@ -218,8 +218,8 @@ pub enum ArchiveStep {
     Floor(Millis, u32),
 }
 
-/// Yields what was archived: what `recover` reads from. A source has checked each hash
-/// before it yields the first step.
+/// Yields what was archived: what `recover` reads from. A source checks each object's hash before
+/// it yields a row of it, and the last one only shortly before the end: publish nothing earlier.
 #[async_trait]
 pub trait ArchiveSource: Send {
     /// The next step, or `None` at the end.

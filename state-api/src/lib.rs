@@ -31,6 +31,8 @@
 //! a checkpoint keeps them for you, and your program goes on from them.
 
 pub mod archive;
+#[cfg(doctest)]
+mod book;
 mod config;
 mod manager;
 mod pool;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use statehold_core::{
-    Backend, Capabilities, Durability, Error, ErrorKind, KeyGroups, Name, OpenRequest, OptionReader, Options, Ownership,
-    Result, Store, ordered::OrderedStore,
+    Backend, Capabilities, Durability, Error, ErrorKind, KeyGroups, Name, OpenRequest, OptionReader, Options,
+    Ownership, Result, Store, ordered::OrderedStore,
 };
 
 use crate::{
@@ -56,8 +56,10 @@ impl MemoryBackend {
         let mut kept = self.kept.lock();
         let of_namespace = |k: &&mut Kept| k.namespace == request.namespace;
         let range = request.groups.range();
-        if let Some(other) =
-            kept.iter_mut().filter(of_namespace).find(|k| k.groups.overlaps(&request.groups) && k.groups.range() != range)
+        if let Some(other) = kept
+            .iter_mut()
+            .filter(of_namespace)
+            .find(|k| k.groups.overlaps(&request.groups) && k.groups.range() != range)
         {
             return Err(Error::invalid(format!("key groups {} overlap those kept, {}", request.groups, other.groups))
                 .about("groups")

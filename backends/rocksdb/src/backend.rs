@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use statehold_core::{
-    Backend, Capabilities, Error, OpenRequest, Options, Result, Store,
-    ordered::OrderedStore,
-};
+use statehold_core::{Backend, Capabilities, Error, OpenRequest, Options, Result, Store, ordered::OrderedStore};
 
 use crate::{config::Config, engine::RocksEngine};
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use rocksdb::{
-    BlockBasedOptions, BlockBasedTablePinningTier, DBCompressionType, DBRecoveryMode, DataBlockIndexType, LogLevel, Options as DbOptions,
+    BlockBasedOptions, BlockBasedTablePinningTier, DBCompressionType, DBRecoveryMode, DataBlockIndexType, LogLevel,
+    Options as DbOptions,
 };
 use statehold_core::{Error, OptionReader, Options, Result};
 
@@ -76,7 +77,11 @@ impl Config {
                 .advise("name the directory that holds the data, e.g. path = \"data\"")
         })?;
         if path == "~" || path.starts_with("~/") {
-            return Err(out_of_range("path", "a path that begins with `~`", "the directory's full path, e.g. \"${HOME}/data\""));
+            return Err(out_of_range(
+                "path",
+                "a path that begins with `~`",
+                "the directory's full path, e.g. \"${HOME}/data\"",
+            ));
         }
         if write_buffer < 64 << 10 {
             return Err(out_of_range("write_buffer", &format!("{write_buffer} bytes"), "at least 64 KiB"));
@@ -93,7 +98,15 @@ impl Config {
             Some(Ok(files)) if files >= 64 => files,
             Some(_) => return Err(out_of_range("max_open_files", "out of range", "at least 64, or leave it out")),
         };
-        Ok(Self { path: path.into(), block_cache, write_buffer, bloom_bits, compression, max_background_jobs, max_open_files })
+        Ok(Self {
+            path: path.into(),
+            block_cache,
+            write_buffer,
+            bloom_bits,
+            compression,
+            max_background_jobs,
+            max_open_files,
+        })
     }
 
     /// RocksDB's options: its defaults but for what is set here.

@@ -16,9 +16,17 @@ fn file_in(message: &str) -> Option<&str> {
 
 /// The error of an open database.
 pub(crate) fn translate(e: rocksdb::Error) -> Error {
-    let message = e.to_string();
+    let error = classify(&e.kind(), e.as_ref());
+    match file_in(e.as_ref()) {
+        Some(file) => error.about(file),
+        None => error,
+    }
+    .because(e)
+}
+
+fn classify(kind: &Rocks, message: &str) -> Error {
     let has = |text: &str| message.contains(text);
-    let error = match e.kind() {
+    match kind {
         _ if has("No space left on device") || has("Disk quota exceeded") => {
             Error::new(ErrorKind::ResourceExhausted, "the disk is full")
                 .advise("free space, then close the store and open it again; nothing of the failed write is in it")
@@ -28,27 +36,20 @@ pub(crate) fn translate(e: rocksdb::Error) -> Error {
         _ if has("Permission denied") || has("Read-only file system") => {
             Error::invalid("the store's files cannot be written").advise("make the directory writable for this process")
         }
-        Rocks::Corruption => damaged(&message),
+        Rocks::Corruption => damaged(message),
         // A file that the manifest names is gone.
-        Rocks::IOError if has("No such file or directory") => damaged(&message),
-        Rocks::NotSupported => Error::unsupported("the files were written by a RocksDB that can do more")
-            .advise("open them with the version that wrote them"),
-        Rocks::InvalidArgument => Error::invalid("RocksDB refuses what it was given")
-            .advise("see the message below; the directory may hold another program's database"),
-        Rocks::ShutdownInProgress => {
-            Error::new(ErrorKind::Unavailable, "the store is closing").advise("open it again")
-        }
+        Rocks::IOError if has("No such file or directory") => damaged(message),
+        Rocks::NotSupported => Error::unsupported(format!("RocksDB cannot do this: {message}"))
+            .advise("the files may be of a newer version: open them with the one that wrote them"),
+        Rocks::InvalidArgument => Error::invalid(format!("RocksDB refuses what it was given: {message}"))
+            .advise("the directory may hold another program's database"),
+        Rocks::ShutdownInProgress => Error::new(ErrorKind::Unavailable, "the store is closing").advise("open it again"),
         Rocks::IOError | Rocks::TimedOut | Rocks::Busy | Rocks::TryAgain | Rocks::Aborted | Rocks::Incomplete => {
-            Error::new(ErrorKind::Unavailable, "the disk failed to read or write")
+            Error::new(ErrorKind::Unavailable, format!("the disk failed to read or write: {message}"))
                 .advise("look at the disk; then close the store and open it again")
         }
-        _ => Error::internal("RocksDB failed in a way that is not known").advise("report it, with the message below"),
-    };
-    let error = match file_in(&message) {
-        Some(file) => error.about(file),
-        None => error,
-    };
-    error.because(e)
+        _ => Error::internal(format!("RocksDB failed in a way that is not known: {message}")).advise("report it"),
+    }
 }
 
 fn damaged(message: &str) -> Error {
@@ -82,4 +83,41 @@ pub(crate) fn directory(path: &Path, e: io::Error) -> Error {
             .advise("look at the disk, or set the option `path` to another place"),
     };
     error.about(shown.to_string()).because(e)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_of(rocks: &Rocks, message: &str) -> ErrorKind {
+        let error = classify(rocks, message);
+        assert!(error.advice().is_some(), "{error}");
+        error.kind()
+    }
+
+    #[test]
+    fn own_3_each_failure_has_its_kind() {
+        let full = "IO error: No space left on device: While appending to file: /d/000012.log: No space left on device";
+        assert_eq!(kind_of(&Rocks::IOError, full), ErrorKind::ResourceExhausted);
+        let files = "IO error: While open a file for random read: /d/000012.sst: Too many open files";
+        assert_eq!(kind_of(&Rocks::IOError, files), ErrorKind::ResourceExhausted);
+        let read_only = "IO error: While mkdir if missing: /d: Read-only file system";
+        assert_eq!(kind_of(&Rocks::IOError, read_only), ErrorKind::InvalidInput);
+        let gone = "IO error: No such file or directory: While open a file for random read: /d/000012.sst";
+        assert_eq!(kind_of(&Rocks::IOError, gone), ErrorKind::Corrupt);
+        assert_eq!(
+            kind_of(&Rocks::IOError, "IO error: While fsync: /d/000012.log: Input/output error"),
+            ErrorKind::Unavailable
+        );
+        assert_eq!(kind_of(&Rocks::ShutdownInProgress, "Shutdown in progress: "), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn damage_names_the_file() {
+        let message = "Corruption: block checksum mismatch: stored = 1, computed = 2 in /d/000012.sst offset 0 size 9";
+        assert_eq!(file_in(message), Some("/d/000012.sst"));
+        assert!(classify(&Rocks::Corruption, message).message().contains("`/d/000012.sst`"));
+        assert_eq!(file_in("Corruption: CURRENT file corrupted: /d/CURRENT"), Some("CURRENT"));
+        assert_eq!(file_in("IO error: /d/MANIFEST-000005: gone"), Some("/d/MANIFEST-000005"));
+    }
 }

@@ -203,7 +203,7 @@ const INCREMENTS: usize = 25;
 
 /// Raises the number at `key` by one, however often others come between.
 async fn increment(kv: &State, key: &str, by_revision: bool) -> Verdict {
-    loop {
+    for _ in 0..10_000 {
         let cell = kv.cell(key, "").await?;
         let payload = cell.as_ref().and_then(|cell| statehold_core::Envelope::payload(&cell.value));
         let condition = match (&cell, &payload) {
@@ -218,6 +218,7 @@ async fn increment(kv: &State, key: &str, by_revision: bool) -> Verdict {
             return Ok(());
         }
     }
+    Err(Failure::new(format!("`{key}` could not be incremented in 10,000 attempts")))
 }
 
 async fn race(cx: &Context, kv: &State, by_revision: bool) -> Verdict {

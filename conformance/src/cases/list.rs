@@ -125,7 +125,7 @@ async fn list_1_appends_go_behind_what_another_store_archived(cx: &Context) -> V
 
 /// The ordinal of the list's last element, where the store lets others number elements.
 async fn last_ordinal(list: &State) -> Result<Option<u64>, crate::Failure> {
-    let entries = list.collect(&*list.store, list.scan_key("key")).await?;
+    let entries = list.collect(list.scan_key("key")).await?;
     Ok(entries.last().and_then(|entry| entry.sub[..].try_into().ok()).map(u64::from_be_bytes))
 }
 
@@ -212,7 +212,7 @@ async fn list_1_a_long_list_is_paged_in_order(cx: &Context) -> Verdict {
         list.append("key", &numbers(round * 300..round * 300 + 300)).await?;
     }
     let limit = PageLimit { rows: 7, ..PageLimit::default() };
-    let found = list.collect(&*list.store, ScanRequest { limit, ..list.scan_key("key") }).await?;
+    let found = list.collect(ScanRequest { limit, ..list.scan_key("key") }).await?;
     let found: Vec<_> = found.into_iter().map(|entry| entry.payload).collect();
     ensure!(found == numbers(0..3000), "3,000 elements in pages of 7 are out of order, or {}", found.len());
     Ok(())
@@ -307,7 +307,7 @@ async fn list_2_an_empty_list_is_an_absent_key(cx: &Context) -> Verdict {
             0 => drop(list.commit(list.trimming("key", 3)).await?),
             1 => drop(list.commit(list.removing("key")).await?),
             _ => {
-                for entry in list.collect(&*list.store, list.scan_key("key")).await? {
+                for entry in list.collect(list.scan_key("key")).await? {
                     list.commit(list.deleting("key", entry.sub)).await?;
                 }
             }
@@ -320,7 +320,7 @@ async fn list_2_an_empty_list_is_an_absent_key(cx: &Context) -> Verdict {
 async fn list_2_one_element_can_be_removed(cx: &Context) -> Verdict {
     let list = cx.list().await?;
     list.append("key", &numbers(0..5)).await?;
-    let rows = list.collect(&*list.store, list.scan_key("key")).await?;
+    let rows = list.collect(list.scan_key("key")).await?;
     list.commit(list.deleting("key", &rows[2].sub)).await?;
     let expected = [0, 1, 3, 4].map(|i| bytes(i.to_string()));
     ensure_eq!(list.elements("key").await?, expected, "the list without its third element");
@@ -330,7 +330,7 @@ async fn list_2_one_element_can_be_removed(cx: &Context) -> Verdict {
 async fn list_2_part_of_a_list_is_read_from_any_element_on(cx: &Context) -> Verdict {
     let list = cx.list().await?;
     list.append("key", &numbers(0..20)).await?;
-    let rows = list.collect(&*list.store, list.scan_key("key")).await?;
+    let rows = list.collect(list.scan_key("key")).await?;
     for (i, row) in rows.iter().enumerate() {
         let after = Some(Position { key: bytes("key"), sub: row.sub.clone() });
         let limit = PageLimit { rows: 3, ..PageLimit::default() };
@@ -341,7 +341,7 @@ async fn list_2_part_of_a_list_is_read_from_any_element_on(cx: &Context) -> Verd
         ensure_eq!(payload, Some(row.payload.clone()), "element {i} by itself");
     }
     let from = ScanRange::Subs(bytes("key"), std::ops::Bound::Included(rows[5].sub.clone()), std::ops::Bound::Unbounded);
-    let found = list.collect(&*list.store, ScanRequest { range: from, ..list.scan_key("key") }).await?;
+    let found = list.collect(ScanRequest { range: from, ..list.scan_key("key") }).await?;
     ensure_eq!(found, rows[5..], "the elements from the sixth on");
     Ok(())
 }

@@ -30,6 +30,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     name_4_the_same_spec_is_the_same_state,
     name_4_another_spec_is_refused_and_both_are_named,
     name_4_another_spec_is_refused_after_reopen(Persistent),
+    name_4_a_state_keeps_its_number_across_reopen(Persistent),
     name_4_a_higher_schema_version_upgrades_and_no_lower_one_follows,
     name_4_the_catalog_lists_what_was_registered,
 ];
@@ -49,6 +50,10 @@ async fn name_1_states_whose_names_share_a_prefix_stay_apart(cx: &Context) -> Ve
         let mut expected = [bytes("key"), bytes(format!("only in {name}"))];
         expected.sort();
         ensure_eq!(state.keys().await?, expected, "the keys of state `{name}`");
+        for other in states.iter().filter(|other| other.id != state.id) {
+            let key = format!("only in {}", other.spec.name);
+            ensure_eq!(state.get(&key).await?, None, "`{key}` in state `{name}`");
+        }
     }
     Ok(())
 }
@@ -336,6 +341,18 @@ async fn name_4_another_spec_is_refused_after_reopen(cx: &Context) -> Verdict {
     kv.put("key", "value").await?;
     let store = cx.reopen(kv.store).await?;
     refuse_others(&store).await
+}
+
+async fn name_4_a_state_keeps_its_number_across_reopen(cx: &Context) -> Verdict {
+    let store = cx.open().await?;
+    for name in ["c", "a", "b"] {
+        State::register(&store, name, Model::Kv, |_| {}).await?;
+    }
+    // A commit that is sent again after reopen names its states by number.
+    let before = store.states().await?;
+    let store = cx.reopen(store).await?;
+    ensure_eq!(store.states().await?, before, "the catalog after reopen");
+    Ok(())
 }
 
 async fn name_4_a_higher_schema_version_upgrades_and_no_lower_one_follows(cx: &Context) -> Verdict {

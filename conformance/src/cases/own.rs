@@ -183,7 +183,7 @@ async fn own_2_a_dropped_recovery_leaves_old_or_new_content(cx: &Context) -> Ver
     for polls in 0..3 * POLLS {
         kv.put_all((0..60).map(|i| (format!("key{i}"), "", "later"))).await?;
         drop(poll_then_drop(tape.restore(&*store, store.groups()), polls).await);
-        let entries = whole(&kv, &store).await?;
+        let entries = patiently(ErrorKind::Fenced, || async { kv.again(&store).await?.entries().await }).await?;
         let payloads: std::collections::BTreeSet<_> = entries.iter().map(|e| e.payload.clone()).collect();
         let old = entries.len() == 60 && payloads == [bytes("later")].into();
         let new = entries.len() == 50 && payloads == [bytes("archived")].into();
@@ -197,15 +197,19 @@ async fn own_2_a_dropped_recovery_leaves_old_or_new_content(cx: &Context) -> Ver
     Ok(())
 }
 
-/// All entries, read through a handle that is not fenced meanwhile.
-async fn whole(kv: &State, store: &std::sync::Arc<dyn statehold_core::Store>) -> Result<Vec<crate::state::Entry>, Failure> {
-    loop {
-        let kv = kv.again(store).await?;
-        match kv.entries().await {
-            Err(error) if error.kind() == ErrorKind::Fenced => tokio::task::yield_now().await,
-            entries => return Ok(entries?),
+/// Tries again as long as the answer is `kind`, because work that was dropped is still on its way out.
+async fn patiently<T, F>(kind: ErrorKind, attempt: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = statehold_core::Result<T>>,
+{
+    const ATTEMPTS: usize = 100_000;
+    for _ in 0..ATTEMPTS {
+        match attempt().await {
+            Err(error) if error.kind() == kind => tokio::task::yield_now().await,
+            result => return Ok(result?),
         }
     }
+    Err(Failure::new(format!("the answer is still {kind} after {ATTEMPTS} attempts")))
 }
 
 async fn own_2_dropped_operators_leave_the_store_usable(cx: &Context) -> Verdict {
@@ -236,12 +240,7 @@ async fn own_2_a_dropped_open_leaves_no_lock(cx: &Context) -> Verdict {
     for polls in 0..POLLS {
         drop(poll_then_drop(cx.open(), polls).await);
         // The opening that was dropped may still be on its way out.
-        let store = loop {
-            match cx.open().await {
-                Err(error) if error.kind() == ErrorKind::Conflict => tokio::task::yield_now().await,
-                opened => break opened?,
-            }
-        };
+        let store = patiently(ErrorKind::Conflict, || cx.open()).await?;
         let kv = State::register(&store, "state", Model::Kv, |_| {}).await?;
         kv.put("key", "value").await?;
         store.close().await?;

@@ -8,7 +8,7 @@ use crate::{
     Case, Context,
     case::cases,
     failure::{Failure, Verdict, ensure, ensure_eq, refused},
-    state::{State, commit, commit_if},
+    state::{State, bytes, commit, commit_if},
     tape::Tape,
 };
 
@@ -206,7 +206,7 @@ async fn kv_5_a_revision_condition_without_revisions_is_unsupported(cx: &Context
     let condition = (kv.at("key", ""), Condition::RevisionIs(Revision::NONE));
     let result = commit_if(&*kv.store, vec![condition], vec![kv.putting("key", "", "changed")]).await;
     refused(result, ErrorKind::Unsupported, "a revision condition on a state without revisions")?;
-    ensure_eq!(kv.get("key").await?.as_deref(), Some(&b"value"[..]), "`key` after the refusal");
+    ensure_eq!(kv.get("key").await?, Some(bytes("value")), "`key` after the refusal");
     commit(&*kv.store, vec![kv.putting("key", "", "still writable")]).await?;
     Ok(())
 }

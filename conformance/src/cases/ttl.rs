@@ -146,7 +146,7 @@ async fn kv_6_a_page_of_expired_rows_does_not_end_the_scan(cx: &Context) -> Verd
     cx.clock.set(after(10));
     for rows in [1, 2, 50] {
         let limit = PageLimit { rows, ..PageLimit::default() };
-        let found = kv.collect(&*kv.store, ScanRequest { limit, ..kv.scan(KeyGroup(0)) }).await?;
+        let found = kv.collect(ScanRequest { limit, ..kv.scan(KeyGroup(0)) }).await?;
         let found: Vec<_> = found.into_iter().map(|entry| entry.key).collect();
         ensure_eq!(found, [keys[0].clone(), keys[299].clone()], "the live keys, in pages of {rows}");
     }
@@ -228,7 +228,7 @@ async fn kv_6_an_expired_list_is_in_no_read(cx: &Context) -> Verdict {
     }
     for rows in [1, 2, 5] {
         let limit = PageLimit { rows, ..PageLimit::default() };
-        let mut found = list.collect(&*list.store, ScanRequest { limit, ..list.scan(KeyGroup(0)) }).await?;
+        let mut found = list.collect(ScanRequest { limit, ..list.scan(KeyGroup(0)) }).await?;
         ensure_eq!(found.len(), 6, "the number of elements scanned in pages of {rows}");
         found.retain(|entry| entry.key == keys[0] || entry.key == keys[2]);
         ensure!(found.is_empty(), "a scan in pages of {rows} shows expired elements: {found:?}");
@@ -308,7 +308,7 @@ async fn kv_6_a_snapshot_judges_by_its_own_instant(cx: &Context) -> Verdict {
     cx.clock.set(after(10));
     let snapshot = kv.store.snapshot().await?;
     cx.clock.set(after(200));
-    let keys: Vec<_> = kv.entries_in(&*snapshot).await?.into_iter().map(|entry| entry.key).collect();
+    let keys: Vec<_> = kv.entries_of(&*snapshot).await?.into_iter().map(|entry| entry.key).collect();
     ensure_eq!(keys, [bytes("late")], "what the snapshot shows after both expired");
     let found = snapshot.get(&kv.at("late", "")).finish().await?;
     ensure!(found.is_some(), "the snapshot's get does not find what its scan shows");

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use statehold_core::{
-    Batch, Cell, Condition, ConditionsFailed, ErrorKind, KeyGroup, Marker, Mutation, PageLimit, Reads, Revision,
+    Batch, Cell, Condition, ConditionsFailed, ErrorKind, KeyGroup, Marker, Millis, Mutation, PageLimit, Revision,
     ScanRange, ScanRequest, Snapshot, StateSpec, Store, WriterId,
 };
 
@@ -124,7 +124,7 @@ impl<'a> Driver<'a> {
         let (table, state) = (&model.tables[change.table], &self.states[change.table]);
         let key = table.key(change.key);
         let expiry = |ttl: Option<u8>| {
-            ttl.filter(|_| table.ttl).map(|millis| statehold_core::Millis(model.now().0 + u64::from(millis)))
+            ttl.filter(|_| table.ttl).map(|millis| Millis(model.now().0 + u64::from(millis)))
         };
         match change.what {
             What::Put { sub, payload: number, ttl } => {
@@ -308,7 +308,7 @@ impl<'a> Driver<'a> {
     async fn list(&self, table: usize, key: u8, rows: usize, model: &Reference) -> Verdict {
         let (state, key) = (&self.states[table], bytes(model.tables[table].key(key)));
         let limit = PageLimit { rows, ..PageLimit::default() };
-        let found = state.collect(&*self.store, ScanRequest { limit, ..state.scan_key(&key) }).await?;
+        let found = state.collect(ScanRequest { limit, ..state.scan_key(&key) }).await?;
         let found: Vec<_> = found.into_iter().map(|entry| entry.payload).collect();
         let expected = model.data[table].lists_at(model.now()).find(|(of, _)| **of == key);
         let expected = expected.map(|(_, list)| list.clone()).unwrap_or_default();
@@ -316,10 +316,13 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Compares everything that `reads` shows with `data` at `now`.
-    async fn compare(&self, reads: &dyn Reads, data: &[Data], now: statehold_core::Millis, model: &Reference) -> Verdict {
+    /// Compares everything that the store or a cut of it shows with `data` at `now`.
+    async fn compare(&self, cut: Option<&dyn Snapshot>, data: &[Data], now: Millis, model: &Reference) -> Verdict {
         for (table, state) in self.states.iter().enumerate() {
-            let mut found = state.entries_in(reads).await?;
+            let mut found = match cut {
+                Some(cut) => state.entries_of(cut).await?,
+                None => state.entries().await?,
+            };
             found.sort_by(|a, b| (&a.key, &a.sub).cmp(&(&b.key, &b.sub)));
             let found: Vec<_> = if model.is_list(table) {
                 found.into_iter().map(|entry| (entry.key, Bytes::new(), entry.payload)).collect()
@@ -337,7 +340,7 @@ impl<'a> Driver<'a> {
 
     /// Compares the whole store with the model.
     pub(super) async fn check(&self, model: &Reference) -> Verdict {
-        self.compare(&*self.store, &model.data, model.now(), model).await?;
+        self.compare(None, &model.data, model.now(), model).await?;
         for (table, data) in model.data.iter().enumerate() {
             for ((key, sub), _) in data.records_at(model.now()) {
                 let at = self.states[table].at(key, sub);
@@ -358,7 +361,7 @@ impl<'a> Driver<'a> {
             let numbers: Vec<_> = snapshot.states().await?.into_iter().map(|(id, _)| id).collect();
             let same = self.states.iter().all(|state| numbers.contains(&state.id));
             if same {
-                self.compare(&**snapshot, data, *now, model).await?;
+                self.compare(Some(&**snapshot), data, *now, model).await?;
             }
         }
         Ok(())

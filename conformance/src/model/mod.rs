@@ -50,7 +50,7 @@ async fn sequences(
     // Where a batch is atomic within a group only, one group holds all.
     let groups = if cx.capabilities.scope == AtomicScope::Store { GROUPS } else { 1 };
     let tables = Table::all(&cx.capabilities);
-    let operations = draw(&cx.capabilities, groups);
+    let capabilities = cx.capabilities.clone();
     let strategy = Sequential::new(
         length.into(),
         {
@@ -58,18 +58,19 @@ async fn sequences(
             move || Just(Reference::new(tables.clone()))
         },
         |model: &Reference, operation: &Operation| model.allows(operation),
-        move |_: &Reference| operations.clone(),
+        move |_: &Reference| draw(&capabilities, groups),
         |model: Reference, operation: &Operation| model.next(operation),
     );
     for sequence in 0..cx.cases {
-        let seed = if sequence == 0 { cx.seed } else { mix(cx.seed.wrapping_add(u64::from(sequence))) };
+        let seed = if sequence == 0 { cx.seed } else { mix(cx.seed ^ mix(u64::from(sequence))) };
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
         let mut tree = strategy.new_tree(&mut runner).map_err(|e| Failure::new(e.to_string()))?;
-        if let Err(failure) = play(cx, &tree.current(), groups).await {
-            return Err(shrink(cx, &mut tree, groups, failure)
+        let drawn = tree.current();
+        if let Err(failure) = play(cx, &drawn, groups).await {
+            return Err(shrink(cx, &mut tree, groups, (drawn.1, failure))
                 .await
                 .and(&format!("this sequence alone: STATEHOLD_SEED={seed} STATEHOLD_CASES=1")));
         }
@@ -81,8 +82,12 @@ async fn sequences(
 type Drawn = (Reference, Vec<Operation>, Option<std::sync::Arc<std::sync::atomic::AtomicUsize>>);
 
 /// Makes the failing sequence of `tree` as short as it gets.
-async fn shrink(cx: &Context, tree: &mut impl ValueTree<Value = Drawn>, groups: u16, failure: Failure) -> Failure {
-    let mut shortest = (tree.current().1, failure);
+async fn shrink(
+    cx: &Context,
+    tree: &mut impl ValueTree<Value = Drawn>,
+    groups: u16,
+    mut shortest: (Vec<Operation>, Failure),
+) -> Failure {
     let mut goes_on = tree.simplify();
     for _ in 0..MAX_SHRINKS {
         if !goes_on {

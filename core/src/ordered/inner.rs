@@ -217,8 +217,7 @@ impl<E: Engine> Inner<E> {
     /// `false` if it would have to wait and may not.
     pub(super) fn write(&self, engine: &E, batch: &mut E::Batch, level: WriteLevel, patient: bool) -> Result<bool> {
         self.commits.fetch_add(1, Ordering::AcqRel);
-        let written =
-            if patient { engine.write(batch, level).map(|()| true) } else { engine.try_write(batch, level) };
+        let written = if patient { engine.write(batch, level).map(|()| true) } else { engine.try_write(batch, level) };
         self.commits.fetch_add(1, Ordering::AcqRel);
         if !matches!(written, Ok(true)) {
             batch.clear();

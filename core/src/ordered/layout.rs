@@ -15,7 +15,9 @@ use std::ops::Bound;
 
 use bytes::{Buf, Bytes};
 
-use crate::{Cell, Error, KeyGroup, KeyShape, Millis, Model, Result, Revision, ScanRange, ScanRequest, StateId, StateSpec};
+use crate::{
+    Cell, Error, KeyGroup, KeyShape, Millis, Model, Result, Revision, ScanRange, ScanRequest, StateId, StateSpec,
+};
 
 /// Bytes of group and state before the key.
 pub(super) const PREFIX: usize = 6;
@@ -73,8 +75,10 @@ impl Form {
             Model::Kv if !sub.is_empty() => {
                 Err(Error::invalid("a record of a KV state has a subkey").advise("leave `sub` empty, or use a map"))
             }
-            Model::List if sub.len() != 8 => Err(Error::invalid(format!("a list element's ordinal has {} bytes", sub.len()))
-                .advise("ordinals are 8 bytes, big-endian; `reserve_ordinals` gives new ones")),
+            Model::List if sub.len() != 8 => {
+                Err(Error::invalid(format!("a list element's ordinal has {} bytes", sub.len()))
+                    .advise("ordinals are 8 bytes, big-endian; `reserve_ordinals` gives new ones"))
+            }
             _ => Ok(()),
         }
     }
@@ -213,7 +217,9 @@ impl Form {
         if let Some(after) = &request.after {
             self.check_shape(&after.key)?;
             if self.model == Model::Kv && !after.sub.is_empty() {
-                return Err(Error::invalid("a position in a KV state has a subkey").advise("pass the page's own `next`"));
+                return Err(
+                    Error::invalid("a position in a KV state has a subkey").advise("pass the page's own `next`")
+                );
             }
             let mut behind = Vec::new();
             self.row(group, &after.key, &after.sub, &mut behind);

@@ -78,8 +78,7 @@ impl<E: Engine> Inner<E> {
         if writer.loader == number && writer.head.loading != 0 {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Conflict, "another load of this store began")
-            .advise("load again, one at a time"))
+        Err(Error::new(ErrorKind::Conflict, "another load of this store began").advise("load again, one at a time"))
     }
 
     fn load_state(&self, number: u64, loaded: &mut Loaded, spec: StateSpec) -> Result<StateId> {

@@ -197,9 +197,8 @@ impl StoredMarker {
 
     /// The answer that was given, now as a duplicate.
     pub(super) fn answer(&self) -> Committed {
-        let run = |&(first, n): &(u64, u32)| {
-            (0..u64::from(n)).map(move |i| Revision(if first == 0 { 0 } else { first + i }))
-        };
+        let run =
+            |&(first, n): &(u64, u32)| (0..u64::from(n)).map(move |i| Revision(if first == 0 { 0 } else { first + i }));
         Committed { revisions: self.revisions.iter().flat_map(run).collect(), duplicate: true }
     }
 }

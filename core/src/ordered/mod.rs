@@ -24,11 +24,11 @@ mod read;
 mod scan;
 mod snapshot;
 mod store;
-mod translate;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod translate;
 
 pub use engine::{Engine, EngineBatch, EngineRead, Visit, WriteLevel};
 pub use store::OrderedStore;

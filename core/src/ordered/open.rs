@@ -80,9 +80,12 @@ fn fresh<E: Engine>(engine: &E, request: &OpenRequest) -> Result<Head> {
 }
 
 fn unclean() -> Error {
-    Error::new(ErrorKind::Conflict, "the store has durability `visible` and was not closed cleanly: its last writes are lost")
-        .about("unclean")
-        .advise("recover it from a checkpoint, or open it with `discard` to begin empty")
+    Error::new(
+        ErrorKind::Conflict,
+        "the store has durability `visible` and was not closed cleanly: its last writes are lost",
+    )
+    .about("unclean")
+    .advise("recover it from a checkpoint, or open it with `discard` to begin empty")
 }
 
 /// Throws the content away; what never goes back is kept.

@@ -83,7 +83,11 @@ impl Wanted {
         Ok(wanted)
     }
 
-    fn look_up(&self, fetch: impl FnOnce(&[&[u8]]) -> Result<Option<Vec<Option<Bytes>>>>, now: Millis) -> Result<Option<Vec<Option<Cell>>>> {
+    fn look_up(
+        &self,
+        fetch: impl FnOnce(&[&[u8]]) -> Result<Option<Vec<Option<Bytes>>>>,
+        now: Millis,
+    ) -> Result<Option<Vec<Option<Cell>>>> {
         let ranges = self.records.iter().flat_map(|(_, head, record)| head.iter().chain([record]));
         let keys: Vec<&[u8]> = ranges.map(|r| &self.keys[r.clone()]).collect();
         let Some(rows) = fetch(&keys)? else { return Ok(None) };

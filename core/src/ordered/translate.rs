@@ -233,7 +233,9 @@ fn removed(form: Form, at: &Address, until: Option<&Bytes>) -> Option<Removed> {
 fn check_list(form: Form, at: &Address) -> Result<()> {
     form.check_shape(&at.key)?;
     if form.model != Model::List {
-        return Err(Error::invalid("a list operation on a state that is no list").advise("register the state as a list"));
+        return Err(
+            Error::invalid("a list operation on a state that is no list").advise("register the state as a list")
+        );
     }
     if !at.sub.is_empty() {
         return Err(Error::invalid("a list operation with a subkey").advise("leave `sub` empty"));

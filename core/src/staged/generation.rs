@@ -1,11 +1,14 @@
 //! [`Generation`]: one fill of a write buffer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    ops::Bound,
+};
 
 use bytes::Bytes;
 
-use super::Captured;
-use crate::{Address, Cell, KeyGroup, Mutation, ScanRequest, StateId};
+use super::{Captured, Cleared};
+use crate::{Address, Cell, KeyGroup, Mutation, Position, ScanRange, ScanRequest, StateId};
 
 /// Memory that a staged record costs beyond its own bytes: map slot, cell, reference counts.
 const OVERHEAD: usize = 96;
@@ -19,9 +22,8 @@ enum Rows {
 
 #[derive(Debug, Clone)]
 struct StagedKey {
-    group: KeyGroup,
-    /// Everything the key had below this generation is gone.
-    cleared: bool,
+    /// What the key had below this generation is gone as far as this says; `rows` are newer.
+    cleared: Option<Cleared>,
     rows: Rows,
 }
 
@@ -30,9 +32,15 @@ type Keys = HashMap<Bytes, StagedKey, foldhash::fast::RandomState>;
 /// Changes folded to one a record, in no order until they are asked for in order.
 #[derive(Debug, Default)]
 pub struct Generation {
-    states: HashMap<StateId, Keys, foldhash::fast::RandomState>,
+    /// By group, because scans ask for one.
+    states: HashMap<(StateId, KeyGroup), Keys, foldhash::fast::RandomState>,
     bytes: usize,
     records: usize,
+}
+
+/// Bytes that a record is charged with.
+fn charge(key: usize, sub: usize, cell: Option<&Cell>) -> usize {
+    OVERHEAD + key + sub + cell.map_or(0, |c| c.value.len())
 }
 
 impl Generation {
@@ -42,7 +50,13 @@ impl Generation {
         self.bytes
     }
 
-    /// Records held.
+    /// The most that its [`mutations`](Generation::mutations) count towards a batch's limit, in bytes.
+    #[must_use]
+    pub fn batch_bytes(&self) -> usize {
+        self.bytes - self.records * OVERHEAD
+    }
+
+    /// Records held, removals of whole keys among them.
     #[must_use]
     pub fn records(&self) -> usize {
         self.records
@@ -51,23 +65,23 @@ impl Generation {
     /// Whether nothing is staged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.states.values().all(Keys::is_empty)
+        self.records == 0
     }
 
-    /// The group of each key held, in no order.
+    /// The groups of the keys held, in no order; some may come several times.
     pub fn groups(&self) -> impl Iterator<Item = KeyGroup> {
-        self.states.values().flat_map(|keys| keys.values().map(|staged| staged.group))
+        self.states.keys().map(|(_, group)| *group)
     }
 
     /// Stages a record, or its removal (`None`).
     pub fn set(&mut self, at: Address, cell: Option<Cell>) {
         let Address { group, state, key, sub } = at;
         let value = cell.as_ref().map_or(0, |c| c.value.len());
-        let fresh = OVERHEAD + key.len() + sub.len() + value;
-        let keys = self.states.entry(state).or_default();
+        let fresh = charge(key.len(), sub.len(), cell.as_ref());
+        let keys = self.states.entry((state, group)).or_default();
         let Some(staged) = keys.get_mut(&key) else {
             let rows = if sub.is_empty() { Rows::One(cell) } else { Rows::Many(BTreeMap::from([(sub, cell)])) };
-            keys.insert(key, StagedKey { group, cleared: false, rows });
+            keys.insert(key, StagedKey { cleared: None, rows });
             self.bytes += fresh;
             self.records += 1;
             return;
@@ -94,41 +108,51 @@ impl Generation {
         }
     }
 
-    /// Stages the removal of everything under a key.
-    pub fn clear(&mut self, state: StateId, group: KeyGroup, key: Bytes) {
-        let cost = OVERHEAD + key.len();
-        let blank = StagedKey { group, cleared: true, rows: Rows::Many(BTreeMap::new()) };
-        if let Some(old) = self.states.entry(state).or_default().insert(key.clone(), blank) {
-            let (bytes, records) = old.cost(key.len());
-            self.bytes -= bytes;
-            self.records -= records;
+    /// Stages the removal of what lies under `at.key`, whatever `at.sub` is.
+    pub fn clear(&mut self, at: Address, cleared: Cleared) {
+        let Address { group, state, key, .. } = at;
+        let length = key.len();
+        let staged = match self.states.entry((state, group)).or_default().entry(key) {
+            Entry::Occupied(staged) => staged.into_mut(),
+            Entry::Vacant(none) => none.insert(StagedKey { cleared: None, rows: Rows::Many(BTreeMap::new()) }),
+        };
+        let (bytes, records) = staged.remove(length, &cleared);
+        self.bytes -= bytes;
+        self.records -= records;
+        match &staged.cleared {
+            Some(old) if *old >= cleared => return,
+            Some(old) => self.bytes -= old.len(),
+            None => {
+                self.bytes += charge(length, 0, None);
+                self.records += 1;
+            }
         }
-        self.bytes += cost;
-        self.records += 1;
+        self.bytes += cleared.len();
+        staged.cleared = Some(cleared);
     }
 
     /// What is staged for a record: `None` nothing, `Some(None)` a removal.
     #[must_use]
-    pub fn get(&self, state: StateId, key: &[u8], sub: &[u8]) -> Option<Option<&Cell>> {
-        let staged = self.states.get(&state)?.get(key)?;
+    pub fn get(&self, at: &Address) -> Option<Option<&Cell>> {
+        let staged = self.states.get(&(at.state, at.group))?.get(&at.key)?;
         let found = match &staged.rows {
-            Rows::One(one) if sub.is_empty() => Some(one.as_ref()),
+            Rows::One(one) if at.sub.is_empty() => Some(one.as_ref()),
             Rows::One(_) => None,
-            Rows::Many(many) => many.get(sub).map(Option::as_ref),
+            Rows::Many(many) => many.get(&at.sub).map(Option::as_ref),
         };
-        found.or(staged.cleared.then_some(None))
+        found.or(staged.covers(&at.sub).then_some(None))
     }
 
     /// Lays what this generation holds of `request` over what older ones gave.
     pub fn capture(&self, request: &ScanRequest, into: &mut Captured) {
-        let Some(keys) = self.states.get(&request.state) else { return };
-        if let crate::ScanRange::Subs(key, ..) = &request.range {
+        let Some(keys) = self.states.get(&(request.state, request.group)) else { return };
+        if let ScanRange::Subs(key, from, to) = &request.range {
             if let Some(staged) = keys.get(key) {
-                staged.capture(key, request, into);
+                staged.capture_subs(key, (from, to), request, into);
             }
             return;
         }
-        for (key, staged) in keys.iter().filter(|(_, s)| s.group == request.group) {
+        for (key, staged) in keys {
             staged.capture(key, request, into);
         }
     }
@@ -139,19 +163,19 @@ impl Generation {
         let mut keys: Vec<(KeyGroup, StateId, &Bytes, &StagedKey)> = self
             .states
             .iter()
-            .flat_map(|(state, keys)| keys.iter().map(|(key, staged)| (staged.group, *state, key, staged)))
+            .flat_map(|((state, group), keys)| keys.iter().map(|(key, staged)| (*group, *state, key, staged)))
             .collect();
         keys.sort_unstable_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
         let mut out = Vec::with_capacity(self.records);
         for (group, state, key, staged) in keys {
             let at = |sub: &Bytes| Address { group, state, key: key.clone(), sub: sub.clone() };
-            if staged.cleared {
-                out.push(Mutation::DeleteSubs { at: at(&Bytes::new()), until: None });
+            if let Some(cleared) = &staged.cleared {
+                out.push(Mutation::DeleteSubs { at: at(&Bytes::new()), until: cleared.until() });
             }
             let mut push = |sub: &Bytes, cell: &Option<Cell>| match cell {
                 Some(cell) => out.push(Mutation::Put(at(sub), cell.clone())),
                 // What was cleared below is gone already.
-                None if staged.cleared => {}
+                None if staged.covers(sub) => {}
                 None => out.push(Mutation::Delete(at(sub))),
             };
             match &staged.rows {
@@ -164,19 +188,33 @@ impl Generation {
 }
 
 impl StagedKey {
-    /// Bytes and records this key was charged with.
-    fn cost(&self, key: usize) -> (usize, usize) {
-        let of = |sub: usize, cell: &Option<Cell>| OVERHEAD + key + sub + cell.as_ref().map_or(0, |c| c.value.len());
-        let (bytes, records) = match &self.rows {
-            Rows::One(cell) => (of(0, cell), 1),
-            Rows::Many(many) => (many.iter().map(|(sub, cell)| of(sub.len(), cell)).sum(), many.len()),
-        };
-        if self.cleared { (bytes + OVERHEAD + key, records + 1) } else { (bytes, records) }
+    fn covers(&self, sub: &[u8]) -> bool {
+        self.cleared.as_ref().is_some_and(|c| c.covers(sub))
+    }
+
+    /// Removes the rows that `cleared` covers; the bytes and records they were charged with.
+    fn remove(&mut self, key: usize, cleared: &Cleared) -> (usize, usize) {
+        let (mut bytes, mut records) = (0, 0);
+        match &mut self.rows {
+            Rows::One(cell) if cleared.covers(&[]) => {
+                (bytes, records) = (charge(key, 0, cell.as_ref()), 1);
+                self.rows = Rows::Many(BTreeMap::new());
+            }
+            Rows::One(_) => {}
+            Rows::Many(many) => {
+                while let Some(first) = many.first_entry().filter(|e| cleared.covers(e.key())) {
+                    let (sub, cell) = first.remove_entry();
+                    bytes += charge(key, sub.len(), cell.as_ref());
+                    records += 1;
+                }
+            }
+        }
+        (bytes, records)
     }
 
     fn capture(&self, key: &Bytes, request: &ScanRequest, into: &mut Captured) {
-        if self.cleared {
-            into.clear(key);
+        if let Some(cleared) = &self.cleared {
+            into.clear(key, cleared);
         }
         let mut take = |sub: &Bytes, cell: &Option<Cell>| {
             let behind = request.after.as_ref().is_none_or(|p| (&p.key, &p.sub) < (key, sub));
@@ -188,5 +226,48 @@ impl StagedKey {
             Rows::One(cell) => take(&Bytes::new(), cell),
             Rows::Many(many) => many.iter().for_each(|(sub, cell)| take(sub, cell)),
         }
+    }
+
+    /// As [`StagedKey::capture`] for rows of this key alone, no more of them than a page can hold.
+    fn capture_subs(
+        &self,
+        key: &Bytes,
+        (from, to): (&Bound<Bytes>, &Bound<Bytes>),
+        request: &ScanRequest,
+        into: &mut Captured,
+    ) {
+        let Rows::Many(many) = &self.rows else { return self.capture(key, request, into) };
+        if let Some(cleared) = &self.cleared {
+            into.clear(key, cleared);
+        }
+        let start = match &request.after {
+            Some(after) if after.key > *key => return,
+            // The later of both; `contains` looks at the other.
+            Some(after) if after.key == *key && bound(from).is_none_or(|f| *f <= after.sub) => {
+                Bound::Excluded(after.sub.clone())
+            }
+            _ => from.clone(),
+        };
+        let mut room = request.limit.rows.max(1);
+        for (sub, cell) in many.range((start, Bound::Unbounded)) {
+            if bound(to).is_some_and(|t| sub > t) {
+                return;
+            }
+            if !request.range.contains(key, sub) {
+                continue;
+            }
+            into.set(key, sub, cell.clone());
+            room -= usize::from(cell.is_some());
+            if room == 0 {
+                return into.end_at(Position { key: key.clone(), sub: sub.clone() });
+            }
+        }
+    }
+}
+
+fn bound(of: &Bound<Bytes>) -> Option<&Bytes> {
+    match of {
+        Bound::Included(at) | Bound::Excluded(at) => Some(at),
+        Bound::Unbounded => None,
     }
 }

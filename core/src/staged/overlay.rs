@@ -1,10 +1,15 @@
 //! [`Overlay`]: staged rows over a store's reads, one point in time a call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use futures::future::BoxFuture;
 
-use bytes::Bytes;
+use super::Captured;
+use crate::{Address, Cell, Millis, Op, Page, Reads, Result, ScanRequest};
 
-use crate::{Address, Cell, Millis, Op, Page, Position, Reads, Result, Row, ScanRequest};
+/// So often a reader lets flushes overtake him before he holds them back.
+const PATIENCE: u32 = 3;
+
+/// Keeps flushes back while it lives.
+pub type Hold<'a> = Box<dyn Send + 'a>;
 
 /// The generations of a write buffer, newest first, as a reader needs them.
 pub trait Layers: Send + Sync {
@@ -17,72 +22,13 @@ pub trait Layers: Send + Sync {
     /// What is staged for each of `at`, at one instant.
     fn look_many(&self, at: &[Address]) -> Vec<Option<Option<Cell>>>;
 
-    /// How many generations have been sealed. Sealed ones are captured whole and may be committed beneath
-    /// a reader without his noticing; while this number stands still, nothing else can have been.
+    /// How often a generation was sealed, or a commit sent past the buffer. Sealed generations are captured
+    /// whole and may be committed beneath a reader without his noticing; while this number stands still,
+    /// nothing else can have been.
     fn seals(&self) -> u64;
-}
 
-/// Staged rows of one scan, folded: the newest word on each record.
-#[derive(Debug, Default)]
-pub struct Captured {
-    rows: BTreeMap<(Bytes, Bytes), Option<Cell>>,
-    cleared: BTreeSet<Bytes>,
-}
-
-impl Captured {
-    /// A newer layer's word on a record.
-    pub fn set(&mut self, key: &Bytes, sub: &Bytes, cell: Option<Cell>) {
-        self.rows.insert((key.clone(), sub.clone()), cell);
-    }
-
-    /// A newer layer removes everything under a key.
-    pub fn clear(&mut self, key: &Bytes) {
-        let first = (key.clone(), Bytes::new());
-        let gone: Vec<_> = self.rows.range(first..).map(|(at, _)| at).take_while(|at| at.0 == *key).cloned().collect();
-        gone.iter().for_each(|at| drop(self.rows.remove(at)));
-        self.cleared.insert(key.clone());
-    }
-
-    /// Whether nothing is staged for the scan.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.cleared.is_empty()
-    }
-
-    /// Lays the staged rows over the store's page.
-    #[must_use]
-    pub fn over(self, page: Page, now: Millis, limit: usize) -> Page {
-        if self.is_empty() {
-            return page;
-        }
-        let Page { rows: base, next: base_end } = page;
-        let end = base_end.clone();
-        let within = |at: &(Bytes, Bytes)| end.as_ref().is_none_or(|e| (&at.0, &at.1) <= (&e.key, &e.sub));
-        let cleared = self.cleared;
-        let mut below = base.into_iter().filter(|r| !cleared.contains(&r.key)).peekable();
-        let mut rows = Vec::new();
-        let mut staged = self.rows.into_iter().take_while(|(at, _)| within(at)).peekable();
-        while rows.len() < limit {
-            let below_first = match (below.peek(), staged.peek()) {
-                (Some(row), Some(((key, sub), _))) => (&row.key, &row.sub) < (key, sub),
-                (Some(_), None) => true,
-                (None, Some(_)) => false,
-                (None, None) => return Page { rows, next: base_end },
-            };
-            if below_first {
-                rows.extend(below.next());
-            } else if let Some(((key, sub), cell)) = staged.next() {
-                below.next_if(|row| row.key == key && row.sub == sub);
-                if let Some(cell) = cell.filter(|c| c.is_live(now)) {
-                    rows.push(Row { key, sub, cell });
-                }
-            }
-        }
-        // Full: whatever was not taken is read again by the next page.
-        let more = below.peek().is_some() || staged.peek().is_some();
-        let last = rows.last().map(|r| Position { key: r.key.clone(), sub: r.sub.clone() });
-        Page { next: if more { last } else { base_end }, rows }
-    }
+    /// Waits until no commit to the store is under way; none begins while the answer lives.
+    fn hold(&self) -> BoxFuture<'_, Hold<'_>>;
 }
 
 /// Staged rows laid over what is committed. One call is one point in time.
@@ -103,36 +49,40 @@ impl<'a> Overlay<'a> {
         cell.filter(|c| c.is_live(self.now))
     }
 
-    async fn merge_many(&self, at: &[Address]) -> Result<Vec<Option<Cell>>> {
-        loop {
+    /// Reads both sides with `read` until no flush came in between that only one of them saw.
+    async fn at_one_instant<T, F: Future<Output = Result<T>>>(&self, read: impl Fn() -> F) -> Result<T> {
+        for _ in 0..PATIENCE {
             let seals = self.layers.seals();
-            let staged = self.layers.look_many(at);
-            let missing: Vec<Address> =
-                at.iter().zip(&staged).filter(|(_, s)| s.is_none()).map(|(a, _)| a.clone()).collect();
-            let found =
-                if missing.is_empty() { Vec::new() } else { self.base.get_many(&missing).finish().await? };
-            // Rows staged after the look and committed before the read would tear a batch.
-            if missing.is_empty() || self.layers.seals() == seals {
-                let mut found = found.into_iter();
-                let merged = staged.into_iter().map(|s| match s {
-                    Some(cell) => self.live(cell),
-                    None => found.next().flatten(),
-                });
-                return Ok(merged.collect());
+            let found = read().await?;
+            if self.layers.seals() == seals {
+                return Ok(found);
             }
         }
+        let _held = self.layers.hold().await;
+        read().await
+    }
+
+    async fn merge_many(&self, at: &[Address]) -> Result<Vec<Option<Cell>>> {
+        let staged = self.layers.look_many(at);
+        let missing: Vec<Address> =
+            at.iter().zip(&staged).filter(|(_, s)| s.is_none()).map(|(a, _)| a.clone()).collect();
+        let found = if missing.is_empty() { Vec::new() } else { self.base.get_many(&missing).finish().await? };
+        let mut found = found.into_iter();
+        let merged = staged.into_iter().map(|s| match s {
+            Some(cell) => self.live(cell),
+            None => found.next().flatten(),
+        });
+        Ok(merged.collect())
     }
 
     async fn merge_page(&self, request: &ScanRequest) -> Result<Page> {
-        loop {
-            let seals = self.layers.seals();
-            // Staged rows first: a flush between the two reads must not lose an entry.
-            let captured = self.layers.capture(request);
-            let page = self.base.scan(request).finish().await?;
-            if self.layers.seals() == seals {
-                return Ok(captured.over(page, self.now, request.limit.rows));
-            }
-        }
+        // Staged rows first: a flush between the two reads must not lose an entry.
+        let captured = self.layers.capture(request);
+        let page = match captured.remainder(request) {
+            Some(request) => self.base.scan(&request).finish().await?,
+            None => Page::default(),
+        };
+        Ok(captured.over(page, self.now, request.limit.rows))
     }
 }
 
@@ -145,10 +95,10 @@ impl Reads for Overlay<'_> {
     }
 
     fn get_many<'a>(&'a self, at: &'a [Address]) -> Op<'a, Vec<Option<Cell>>> {
-        Op::boxed(self.merge_many(at))
+        Op::boxed(self.at_one_instant(|| self.merge_many(at)))
     }
 
     fn scan<'a>(&'a self, request: &'a ScanRequest) -> Op<'a, Page> {
-        Op::boxed(self.merge_page(request))
+        Op::boxed(self.at_one_instant(|| self.merge_page(request)))
     }
 }

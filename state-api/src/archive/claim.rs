@@ -105,7 +105,7 @@ impl Archive {
             let claim = ClaimEntry { owner: owner.to_owned(), groups: groups.into(), base: base.map(|b| b.record) };
             Ok(vec![Entry::Claim(claim)])
         };
-        let record = self.log.append(self.resources.clock.now().0, entries).await.map_err(|e| e.during("claim"))?;
+        let record = self.log.append(entries).await.map_err(|e| e.during("claim"))?;
         tracing::info!(archive = %self.folder, epoch = record.number, %groups, owner, "claimed");
         Ok(Claim { epoch: record.number, groups, base, attempts: Arc::default() })
     }

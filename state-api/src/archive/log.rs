@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
-use statehold_core::{Error, ErrorKind, Name, Result};
+use statehold_core::{Error, ErrorKind, Name, Resources, Result};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
@@ -26,6 +26,7 @@ const CREATES: usize = 3;
 pub(super) struct Log {
     folder: Folder,
     namespace: Name,
+    resources: Resources,
     timeline: Mutex<Timeline>,
 }
 
@@ -39,8 +40,13 @@ enum Created {
 
 impl Log {
     /// The log in the namespace's folder. Reads nothing yet.
-    pub(super) fn new(folder: &Folder, namespace: &Name) -> Self {
-        Self { folder: folder.child("log"), namespace: namespace.clone(), timeline: Mutex::default() }
+    pub(super) fn new(folder: &Folder, namespace: &Name, resources: &Resources) -> Self {
+        Self {
+            folder: folder.child("log"),
+            namespace: namespace.clone(),
+            resources: resources.clone(),
+            timeline: Mutex::default(),
+        }
     }
 
     /// Reads to the end and answers what the log says now.
@@ -61,7 +67,6 @@ impl Log {
     /// took the record; or what the object store fails with, and nothing was appended.
     pub(super) async fn append(
         &self,
-        at: u64,
         make: impl Fn(&Timeline, u64) -> Result<Vec<Entry>> + Send + Sync,
     ) -> Result<Record> {
         let write_id = fresh_id()?;
@@ -73,11 +78,14 @@ impl Log {
                 namespace: self.namespace.as_str().to_owned(),
                 number,
                 write_id: write_id.clone(),
-                at,
+                at: self.resources.clock.now().0,
                 entries: make(&timeline, number)?,
             };
             timeline.check(&record).map_err(|e| Error::internal("a new log record contradicts the log").because(e))?;
-            if let Created::Ours = self.create(&record).await? {
+            // A record that names many objects takes a while to write and to read.
+            let encoded = move || record.encode().map(|bytes| (record, bytes));
+            let (record, bytes) = self.resources.blocking(encoded).await?;
+            if let Created::Ours = self.create(&record, bytes).await? {
                 timeline.apply(&record)?;
                 return Ok(record);
             }
@@ -92,10 +100,9 @@ impl Log {
         self.find(number).await?.ok_or_else(|| self.missing(number))
     }
 
-    async fn create(&self, record: &Record) -> Result<Created> {
+    async fn create(&self, record: &Record, bytes: Bytes) -> Result<Created> {
         let name = file_name(record.number);
         let path = self.folder.file(&name);
-        let bytes = record.encode()?;
         let mut last = None;
         for _ in 0..CREATES {
             let options = PutOptions::from(PutMode::Create);
@@ -166,7 +173,9 @@ impl Log {
             Err(StoreError::NotFound { .. }) => return Ok(None),
             Err(cause) => return Err(failed("read", &self.folder.show(&name), cause)),
         };
-        Record::decode(&bytes, self.namespace.as_str(), number).map(Some).map_err(|e| self.naming(number, e))
+        let namespace = self.namespace.clone();
+        let decoded = self.resources.blocking(move || Record::decode(&bytes, namespace.as_str(), number)).await;
+        decoded.map(Some).map_err(|e| self.naming(number, e))
     }
 
     async fn fetch(&self, name: &str) -> Result<Result<Bytes>, StoreError> {

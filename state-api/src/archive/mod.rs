@@ -26,6 +26,7 @@
 //! ```
 
 mod checkpoint;
+mod chunks;
 mod claim;
 mod error;
 mod folder;
@@ -98,7 +99,7 @@ impl Archive {
 
     async fn open_folder(root: &Folder, namespace: &Name, resources: &Resources) -> Result<Self> {
         let folder = root.child(namespace.as_str());
-        let log = Arc::new(Log::new(&folder, namespace));
+        let log = Arc::new(Log::new(&folder, namespace, resources));
         drop(log.follow().await.map_err(|e| e.during("open"))?);
         let objects = Arc::new(Objects::new(&folder, resources));
         Ok(Self { folder, log, objects, resources: resources.clone() })

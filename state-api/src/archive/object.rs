@@ -1,13 +1,19 @@
 //! [`Objects`]: the content of checkpoints, in files that are written once and named by their hash.
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
 use statehold_core::{Error, ErrorKind, Resources, Result};
 
-use super::{error::failed, folder::Folder, part::Object};
+use super::{
+    chunks::{CHUNK_BYTES, Chunks},
+    error::failed,
+    folder::Folder,
+    part::Object,
+};
 
-/// How much of an object is read back at once to confirm it.
-const READ_BACK_BYTES: u64 = 4 << 20;
+/// Pieces of an object that are read at once: a distant object store answers each late.
+const READ_AHEAD: usize = 4;
 
 /// The objects of a namespace.
 #[derive(Debug)]
@@ -25,10 +31,10 @@ impl Objects {
     ///
     /// # Errors
     /// `Corrupt` if other bytes came back; or what the object store fails with.
-    pub(super) async fn put(&self, object: &Object, bytes: Bytes) -> Result<()> {
+    pub(super) async fn put(&self, object: &Object, chunks: Chunks) -> Result<()> {
         let path = self.folder.file(&object.name.to_string());
         let options = PutOptions::from(PutMode::Create);
-        let put = self.folder.store().put_opts(&path, bytes.into(), options).await;
+        let put = self.folder.store().put_opts(&path, chunks.into(), options).await;
         // A put that failed or timed out may have succeeded: what came back tells.
         match (self.confirm(object).await, put) {
             (Ok(()), _) => Ok(()),
@@ -38,41 +44,40 @@ impl Objects {
     }
 
     async fn confirm(&self, object: &Object) -> Result<()> {
-        let path = self.folder.file(&object.name.to_string());
-        let size = self.folder.store().head(&path).await.map_err(|cause| self.unreadable(object, cause))?.size;
-        self.check_size(object, size)?;
-        let mut hasher = blake3::Hasher::new();
-        let mut at = 0;
-        while at < size {
-            let to = size.min(at + READ_BACK_BYTES);
-            let read = self.folder.store().get_range(&path, at..to).await;
-            let bytes = read.map_err(|cause| self.unreadable(object, cause))?;
-            hasher = self
-                .resources
-                .blocking(move || {
-                    hasher.update(&bytes);
-                    Ok(hasher)
-                })
-                .await?;
-            at = to;
-        }
-        self.check_hash(object, hasher.finalize())
+        self.read(object, |_| ()).await
     }
 
     /// The object's bytes, checked against its size and hash.
     ///
     /// # Errors
     /// `Corrupt` if it is missing or altered; or what the object store fails with.
-    pub(super) async fn fetch(&self, object: &Object) -> Result<Bytes> {
+    pub(super) async fn fetch(&self, object: &Object) -> Result<Chunks> {
+        let mut chunks = Chunks::default();
+        self.read(object, |chunk| chunks.push(chunk)).await?;
+        Ok(chunks)
+    }
+
+    /// Reads the object piece by piece, and then says whether it was what it should be.
+    async fn read(&self, object: &Object, mut take: impl FnMut(Bytes)) -> Result<()> {
+        let store = self.folder.store();
         let path = self.folder.file(&object.name.to_string());
-        let found = self.folder.store().get(&path).await.map_err(|cause| self.unreadable(object, cause))?;
-        // The size is checked before anything is allocated for it.
-        self.check_size(object, found.meta.size)?;
-        let bytes = found.bytes().await.map_err(|cause| self.unreadable(object, cause))?;
-        let hashed = bytes.clone();
-        let hash = self.resources.blocking(move || Ok(blake3::hash(&hashed))).await?;
-        self.check_hash(object, hash)?;
-        Ok(bytes)
+        let size = store.head(&path).await.map_err(|cause| self.unreadable(object, cause))?.size;
+        // Checked before anything is allocated for it.
+        if size != object.bytes {
+            return Err(self.corrupt(object, &format!("has {size} bytes instead of {}", object.bytes)));
+        }
+        let pieces = (0..size).step_by(CHUNK_BYTES).map(|at| at..size.min(at + CHUNK_BYTES as u64));
+        let mut read = stream::iter(pieces).map(|range| store.get_range(&path, range)).buffered(READ_AHEAD);
+        let mut hasher = blake3::Hasher::new();
+        while let Some(chunk) = read.try_next().await.map_err(|cause| self.unreadable(object, cause))? {
+            take(chunk.clone());
+            let hash = move || {
+                hasher.update(&chunk);
+                Ok(hasher)
+            };
+            hasher = self.resources.blocking(hash).await?;
+        }
+        if hasher.finalize() == object.name.hash { Ok(()) } else { Err(self.corrupt(object, "does not have its hash")) }
     }
 
     /// How messages name an object.
@@ -86,17 +91,6 @@ impl Objects {
         Error::corrupt(format!("object `{name}` {what}"))
             .about(name)
             .advise("restore it from a copy of the archive, or recover another checkpoint")
-    }
-
-    fn check_size(&self, object: &Object, size: u64) -> Result<()> {
-        if size == object.bytes {
-            return Ok(());
-        }
-        Err(self.corrupt(object, &format!("has {size} bytes instead of {}", object.bytes)))
-    }
-
-    fn check_hash(&self, object: &Object, hash: blake3::Hash) -> Result<()> {
-        if hash == object.name.hash { Ok(()) } else { Err(self.corrupt(object, "does not have its hash")) }
     }
 
     fn unreadable(&self, object: &Object, cause: StoreError) -> Error {

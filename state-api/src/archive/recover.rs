@@ -40,13 +40,7 @@ impl Archive {
         groups: KeyGroups,
     ) -> Result<CheckpointInfo> {
         let Loaded { summary, complete, parts } = self.load(select).await?;
-        let part = part_of(&parts, name)?;
-        let archived = part.groups.checked()?;
-        if !within(groups, archived) {
-            return Err(Error::invalid(format!("checkpoint {} has key groups {archived}, not {groups}", summary.id))
-                .about("key_groups")
-                .advise("recover groups that it has; key_groups never changes"));
-        }
+        let part = part_of(&parts, name, groups)?;
         let mut source = PartSource::new(&self.objects, &self.resources, part, groups);
         store.recover(groups, &mut source).await?;
         tracing::info!(archive = %self.folder, checkpoint = %summary.id, store = name, %groups, "recovered");
@@ -54,11 +48,23 @@ impl Archive {
     }
 }
 
-fn part_of<'a>(parts: &'a [Part], name: &str) -> Result<&'a Part> {
-    parts.iter().find(|p| p.store == name).ok_or_else(|| {
+/// The part that has `groups` of the store `name`.
+fn part_of<'a>(parts: &'a [Part], name: &str, groups: KeyGroups) -> Result<&'a Part> {
+    let mut archived = Vec::new();
+    for part in parts.iter().filter(|p| p.store == name) {
+        let has = part.groups.checked()?;
+        if within(groups, has) {
+            return Ok(part);
+        }
+        archived.push(has.to_string());
+    }
+    if archived.is_empty() {
         let names: Vec<&str> = parts.iter().map(|p| p.store.as_str()).collect();
-        Error::new(ErrorKind::NotFound, format!("the checkpoint has no store `{}`", name.escape_debug()))
+        return Err(Error::new(ErrorKind::NotFound, format!("the checkpoint has no store `{}`", name.escape_debug()))
             .about(name)
-            .advise(format!("it has: {}", names.join(", ")))
-    })
+            .advise(format!("it has: {}", names.join(", "))));
+    }
+    Err(Error::invalid(format!("the checkpoint has key groups {}, not {groups}", archived.join(" and ")))
+        .about("key_groups")
+        .advise("recover groups that it has; key_groups never changes"))
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// An object is ended when it has reached this size, so it is at most this and one row group.
-const OBJECT_BYTES: usize = 16 << 20;
+const OBJECT_BYTES: usize = 8 << 20;
 
 /// Writes one part. Holds one row group, the object that is being encoded and the object that
 /// is being uploaded, however much the store has.
@@ -152,7 +152,7 @@ fn encode(
     let mut encoder = match encoder {
         Some(encoder) => encoder,
         None if group.is_empty() => return Ok((None, None)),
-        None => Encoder::new(OBJECT_BYTES + RowGroup::MAX_BYTES)?,
+        None => Encoder::new()?,
     };
     if !group.is_empty() {
         encoder.write(group, labels)?;
@@ -161,8 +161,8 @@ fn encode(
 }
 
 async fn upload(objects: &Objects, claim: &Claim, encoded: Encoded) -> Result<Object> {
-    let Encoded { bytes, hash, rows, first_group, last_group } = encoded;
-    let object = Object { name: claim.name(hash), bytes: bytes.len() as u64, rows, first_group, last_group };
-    objects.put(&object, bytes).await?;
+    let Encoded { chunks, hash, rows, first_group, last_group } = encoded;
+    let object = Object { name: claim.name(hash), bytes: chunks.size() as u64, rows, first_group, last_group };
+    objects.put(&object, chunks).await?;
     Ok(object)
 }

@@ -63,9 +63,9 @@ impl<'a> PartSource<'a> {
     }
 
     async fn open(&self, object: Object) -> Result<Opened> {
-        let bytes = self.objects.fetch(&object).await?;
+        let chunks = self.objects.fetch(&object).await?;
         let rows = object.rows;
-        let decoder = self.resources.blocking(move || Decoder::open(bytes, rows)).await;
+        let decoder = self.resources.blocking(move || Decoder::open(chunks, rows)).await;
         Ok(Opened { decoder: decoder.map_err(|e| self.blame(&object, e))?, object })
     }
 

@@ -116,7 +116,7 @@ impl Archive {
         };
         let record = self
             .log
-            .append(self.resources.clock.now().0, |timeline, number| {
+            .append(|timeline, number| {
                 may_write(timeline, claim, id)?;
                 Ok(entries(number, &parts, &complete))
             })

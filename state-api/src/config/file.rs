@@ -138,10 +138,7 @@ fn store(mut table: Table<'_>) -> Result<StoreDescriptor> {
     let kind = table.text("kind");
     let kind = kind.and_then(|k| table.required("kind", k));
     let durability = table.choice("durability", &Durability::ALL.map(|d| (d.as_str(), d)));
-    let ownership = table.choice(
-        "ownership",
-        &[("exclusive", Ownership::Exclusive), ("shared", Ownership::Shared), ("read-only", Ownership::ReadOnly)],
-    );
+    let ownership = table.choice("ownership", &Ownership::ALL.map(|o| (o.as_str(), o)));
     let write_buffer = table.size("write_buffer");
     let limits = table.table("limits");
     let options = table.table("options");

@@ -112,12 +112,7 @@ impl StateManager {
             Some(id) => inner.go_back(archive, id).await.map(drop),
             None => {
                 // What the stores hold builds on the latest checkpoint, or there is none.
-                let latest = match archive.resolve(Select::Latest).await {
-                    Ok(found) => Some(found.id),
-                    Err(e) if e.kind() == ErrorKind::NotFound => None,
-                    Err(e) => return Err(e),
-                };
-                let claim = archive.claim(inner.groups, &inner.owner, latest).await?;
+                let claim = archive.claim(inner.groups, &inner.owner, latest(archive).await?).await?;
                 *inner.claim.lock() = Some(claim);
                 Ok(())
             }
@@ -131,17 +126,37 @@ impl Inner {
         for runtime in self.stores.values() {
             gates.push(runtime.close_gate().await);
         }
+        let before = latest(archive).await?;
         // Before anything changes: whoever else writes here is fenced from now on.
         let claim = archive.claim(self.groups, &self.owner, Some(id)).await?;
         let mut recovered = None;
         for (name, runtime) in &self.stores {
             runtime.check_open()?;
-            let info = archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await?;
-            runtime.replaced();
-            recovered = Some(info);
+            match archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await {
+                Ok(info) => {
+                    runtime.replaced();
+                    recovered = Some(info);
+                }
+                Err(error) => {
+                    if recovered.is_none() {
+                        // Nothing has changed: this owner goes on from where it was.
+                        *self.claim.lock() = Some(archive.claim(self.groups, &self.owner, before).await?);
+                    }
+                    return Err(error);
+                }
+            }
         }
         *self.claim.lock() = Some(claim);
         self.handles.lock().await.clear();
         recovered.ok_or_else(|| Error::internal("a manager without stores"))
+    }
+}
+
+/// The latest checkpoint, if there is one.
+async fn latest(archive: &Archive) -> Result<Option<CheckpointId>> {
+    match archive.resolve(Select::Latest).await {
+        Ok(found) => Ok(Some(found.id)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
 }

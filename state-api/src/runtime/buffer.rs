@@ -1,52 +1,22 @@
-//! [`WriteBuffer`]: staged rows of one exclusive store, and the version stripes by which
-//! read-modify-write and caches notice a write in between.
+//! [`WriteBuffer`]: staged rows of one exclusive store.
 
 use std::{
     collections::VecDeque,
-    hash::{BuildHasher, Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use statehold_core::{
-    Address, Cell, ScanRequest, StateId,
-    staged::{Captured, Generation, Layers},
+    Address, Cell, ScanRequest,
+    staged::{Captured, Cleared, Generation, Hold, Layers},
 };
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
-const STRIPES: usize = 4096;
-
-#[inline]
-fn moved(seen: &[(&AtomicU64, u64)]) -> bool {
-    seen.iter().any(|(stripe, count)| stripe.load(Ordering::Acquire) != *count)
-}
-
-/// Counts writes to records that share a stripe: a number that stood still means no write in between.
-pub(crate) struct Stripes {
-    counts: Box<[AtomicU64]>,
-    hasher: foldhash::fast::FixedState,
-}
-
-impl Stripes {
-    pub(crate) fn new() -> Self {
-        Self { counts: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(), hasher: foldhash::fast::FixedState::default() }
-    }
-
-    #[inline]
-    pub(crate) fn of(&self, at: &Address) -> &AtomicU64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u32(at.state.0);
-        // Without the subkey: clearing a key has to be seen by all of its entries.
-        at.key.hash(&mut hasher);
-        let slot = hasher.finish() as usize % STRIPES;
-        // The remainder is below the length.
-        self.counts.get(slot).unwrap_or(&FALLBACK)
-    }
-}
-
-static FALLBACK: AtomicU64 = AtomicU64::new(0);
+use super::stripes::{Seen, Stripes, moved};
 
 /// Takes changes while the buffer is locked.
 pub(crate) struct Stage<'a> {
@@ -62,10 +32,10 @@ impl Stage<'_> {
         self.active.set(at, cell);
     }
 
-    /// Removes everything under a key; `at.sub` is empty.
-    pub(crate) fn clear(&mut self, at: Address) {
+    /// Removes what lies under a key; `at.sub` is empty.
+    pub(crate) fn clear(&mut self, at: Address, cleared: Cleared) {
         self.stripes.of(&at).fetch_add(1, Ordering::AcqRel);
-        self.active.clear(at.state, at.group, at.key);
+        self.active.clear(at, cleared);
     }
 }
 
@@ -81,8 +51,14 @@ pub(crate) struct WriteBuffer {
     inner: Mutex<Inner>,
     seals: AtomicU64,
     flushed: AtomicU64,
-    /// Bytes at which a generation is sealed; two may exist.
+    /// Commits sent past the buffer.
+    bypasses: AtomicU64,
+    /// To write: whoever commits beneath readers. To read: a reader whom commits keep overtaking.
+    commits: RwLock<()>,
+    /// Bytes at which a generation is sealed; no more than twice that is staged, but for the last change.
     limit: usize,
+    /// The most that one commit may hold.
+    batch: usize,
 }
 
 /// What staging led to.
@@ -90,65 +66,82 @@ pub(crate) struct WriteBuffer {
 pub(crate) enum Staged {
     /// Done; the flag says that a generation was sealed and wants flushing.
     Yes { sealed: bool },
-    /// The buffer is full: wait for a flush and try again.
-    Full,
+    /// The buffer is full: wait until this generation is flushed, and try again.
+    Full(u64),
     /// A stripe had moved: read again.
     Moved,
 }
 
 impl WriteBuffer {
-    pub(crate) fn new(bytes: usize) -> Self {
+    /// Stages about `bytes`, to be committed in batches of at most `batch`.
+    pub(crate) fn new(bytes: usize, batch: usize) -> Self {
         Self {
             inner: Mutex::default(),
             seals: AtomicU64::new(0),
             flushed: AtomicU64::new(0),
+            bypasses: AtomicU64::new(0),
+            commits: RwLock::new(()),
             limit: (bytes / 2).max(1),
+            batch,
         }
     }
 
-    /// Lets `apply` stage its changes at once, if no stripe of `seen` has moved. It runs at most once, under
-    /// the lock, so that caches it changes follow the order of the writes.
+    /// Lets `apply` stage its changes of `size` bytes at once, if no stripe of `seen` has moved. It runs at
+    /// most once, under the lock, so that caches it changes follow the order of the writes.
     #[inline]
     pub(crate) fn stage(
         &self,
         stripes: &Stripes,
-        seen: &[(&AtomicU64, u64)],
+        seen: &[Seen<'_>],
+        size: usize,
         apply: &mut impl FnMut(&mut Stage<'_>),
     ) -> Staged {
         let mut inner = self.inner.lock();
-        if inner.active.bytes() >= self.limit {
-            if !inner.sealed.is_empty() {
-                return Staged::Full;
-            }
-            self.seal(&mut inner);
+        let due = inner.active.bytes() >= self.limit
+            || (!inner.active.is_empty() && inner.active.batch_bytes() + size > self.batch);
+        if !inner.sealed.is_empty() && (due || inner.bytes() >= 2 * self.limit) {
+            return Staged::Full(self.seals.load(Ordering::Acquire));
         }
         if moved(seen) {
             return Staged::Moved;
         }
+        if due {
+            self.seal(&mut inner);
+        }
         apply(&mut Stage { active: &mut inner.active, stripes });
-        let full = inner.active.bytes() >= self.limit && inner.sealed.is_empty();
+        let full = !due && inner.active.bytes() >= self.limit && inner.sealed.is_empty();
         if full {
             self.seal(&mut inner);
         }
-        Staged::Yes { sealed: full }
+        Staged::Yes { sealed: due || full }
     }
 
     /// Runs `then` under the lock if nobody has written in between: how a read value gets into a cache.
     #[inline]
-    pub(crate) fn if_unmoved(&self, seen: (&AtomicU64, u64), then: impl FnOnce()) {
+    pub(crate) fn if_unmoved(&self, seen: Seen<'_>, then: impl FnOnce()) {
         let _inner = self.inner.lock();
         if !moved(&[seen]) {
             then();
         }
     }
 
-    /// Runs `then` under the lock, after the stripes of `written` have moved: for commits past the buffer.
+    /// To be held by whoever commits, while he does.
+    pub(crate) async fn committing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.commits.write().await
+    }
+
+    /// To be called before a commit past the buffer, so that readers do not mix it with staged rows.
+    pub(crate) fn bypass(&self) {
+        self.bypasses.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Runs `then` under the lock, after the stripes of `written` have moved: after a commit past the buffer.
     pub(crate) fn bypassed<'a>(&self, stripes: &Stripes, written: impl Iterator<Item = &'a Address>, then: impl FnOnce()) {
         let _inner = self.inner.lock();
+        then();
         for at in written {
             stripes.of(at).fetch_add(1, Ordering::AcqRel);
         }
-        then();
     }
 
     fn seal(&self, inner: &mut Inner) -> u64 {
@@ -159,7 +152,7 @@ impl WriteBuffer {
         number
     }
 
-    /// Seals what is staged; the number of the generation to wait for, or of the last flushed one.
+    /// Seals what is staged; the number of the generation to wait for, or of the last sealed one.
     pub(crate) fn seal_all(&self) -> u64 {
         let mut inner = self.inner.lock();
         if inner.active.is_empty() { self.seals.load(Ordering::Acquire) } else { self.seal(&mut inner) }
@@ -168,6 +161,11 @@ impl WriteBuffer {
     /// The oldest generation that waits for its commit.
     pub(crate) fn oldest(&self) -> Option<(u64, Arc<Generation>)> {
         self.inner.lock().sealed.front().cloned()
+    }
+
+    /// Whether generation `number` is the oldest still: not retired, and not forgotten.
+    pub(crate) fn is_oldest(&self, number: u64) -> bool {
+        self.inner.lock().sealed.front().is_some_and(|(n, _)| *n == number)
     }
 
     /// The commit of generation `number` is known: its rows are the engine's now.
@@ -186,8 +184,7 @@ impl WriteBuffer {
 
     /// Bytes staged now.
     pub(crate) fn bytes(&self) -> usize {
-        let inner = self.inner.lock();
-        inner.active.bytes() + inner.sealed.iter().map(|(_, g)| g.bytes()).sum::<usize>()
+        self.inner.lock().bytes()
     }
 
     /// Records staged now.
@@ -206,17 +203,21 @@ impl WriteBuffer {
 }
 
 impl Inner {
+    fn bytes(&self) -> usize {
+        self.active.bytes() + self.sealed.iter().map(|(_, g)| g.bytes()).sum::<usize>()
+    }
+
     #[inline]
-    fn look(&self, state: StateId, key: &[u8], sub: &[u8]) -> Option<Option<Cell>> {
-        let newest = self.active.get(state, key, sub);
-        let found = newest.or_else(|| self.sealed.iter().rev().find_map(|(_, g)| g.get(state, key, sub)));
+    fn look(&self, at: &Address) -> Option<Option<Cell>> {
+        let newest = self.active.get(at);
+        let found = newest.or_else(|| self.sealed.iter().rev().find_map(|(_, g)| g.get(at)));
         found.map(|cell| cell.cloned())
     }
 }
 
 impl Layers for WriteBuffer {
     fn look(&self, at: &Address) -> Option<Option<Cell>> {
-        self.inner.lock().look(at.state, &at.key, &at.sub)
+        self.inner.lock().look(at)
     }
 
     fn capture(&self, request: &ScanRequest) -> Captured {
@@ -231,10 +232,15 @@ impl Layers for WriteBuffer {
 
     fn look_many(&self, at: &[Address]) -> Vec<Option<Option<Cell>>> {
         let inner = self.inner.lock();
-        at.iter().map(|a| inner.look(a.state, &a.key, &a.sub)).collect()
+        at.iter().map(|at| inner.look(at)).collect()
     }
 
     fn seals(&self) -> u64 {
-        self.seals.load(Ordering::Acquire)
+        // Both only grow, so their sum stands still only if both do.
+        self.seals.load(Ordering::Acquire) + self.bypasses.load(Ordering::Acquire)
+    }
+
+    fn hold(&self) -> BoxFuture<'_, Hold<'_>> {
+        async { Box::new(self.commits.read().await) as Hold<'_> }.boxed()
     }
 }

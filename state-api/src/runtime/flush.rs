@@ -1,9 +1,14 @@
 //! The flusher: a task of each store that commits sealed generations, oldest first.
 
-use std::{sync::Arc, sync::Weak, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
+use futures::FutureExt;
 use statehold_core::{
-    AtomicScope, Batch, Error, ErrorKind, KeyGroup, Marker, Mutation, Result, staged::Generation,
+    AtomicScope, Batch, Committed, Error, ErrorKind, KeyGroup, Marker, Mutation, Result, staged::Generation,
 };
 use tokio::sync::Notify;
 
@@ -11,6 +16,14 @@ use super::StoreRuntime;
 
 /// How often a commit with unknown or passing failure is sent again, under the same marker.
 const TRIES: u32 = 4;
+
+/// The last flush that failed.
+#[derive(Default)]
+pub(super) struct Failures {
+    /// How many have failed, ever.
+    count: u64,
+    last: Option<Arc<Error>>,
+}
 
 /// What flushes report, under the names of `docs/src/metrics.md`.
 pub(super) struct FlushMetrics {
@@ -59,24 +72,29 @@ impl StoreRuntime {
         while let Some((number, generation)) = buffer.oldest() {
             let begun = Instant::now();
             let bytes = generation.bytes();
-            let outcome = self.commit_generation(number, generation).await;
-            match outcome {
+            // A backend that panics must not leave those who wait for this flush waiting for ever.
+            let outcome = AssertUnwindSafe(self.commit_generation(number, generation)).catch_unwind().await;
+            match outcome.unwrap_or_else(|_| Err(Error::internal("the backend panicked during a commit"))) {
                 Ok(()) => {
                     buffer.retire(number);
-                    *self.failure.lock() = None;
                     self.metrics.flushes.increment(1);
                     self.metrics.bytes.increment(bytes as u64);
                     self.metrics.seconds.record(begun.elapsed().as_secs_f64());
+                    self.flushed.notify_waiters();
                 }
+                // Recovered over meanwhile: nobody wants these writes any more.
+                Err(_) if !buffer.is_oldest(number) => {}
                 Err(error) => {
                     tracing::error!(store = %self.name, %error, "a flush failed; its writes stay staged");
                     self.metrics.failures.increment(1);
-                    *self.failure.lock() = Some(Arc::new(error));
+                    {
+                        let mut failures = self.failures.lock();
+                        failures.count += 1;
+                        failures.last = Some(Arc::new(error));
+                    }
+                    self.flushed.notify_waiters();
+                    return;
                 }
-            }
-            self.flushed.notify_waiters();
-            if self.failure.lock().is_some() {
-                return;
             }
         }
     }
@@ -106,10 +124,7 @@ impl StoreRuntime {
         loop {
             let sent = if batch.marker.is_some() && tries < TRIES { Some(batch.clone()) } else { None };
             let last = sent.is_none();
-            let error = match self.store.commit(sent.unwrap_or_else(|| batch.clone())).finish().await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let Err(error) = self.commit_beneath(sent.unwrap_or_else(|| batch.clone())).await else { return Ok(()) };
             let again = matches!(error.kind(), ErrorKind::Indeterminate | ErrorKind::Timeout | ErrorKind::Unavailable);
             if last || !again {
                 return Err(error);
@@ -119,29 +134,42 @@ impl StoreRuntime {
         }
     }
 
+    /// Commits while no reader holds commits back.
+    pub(super) async fn commit_beneath(&self, batch: Batch) -> Result<Committed> {
+        let _committing = match &self.buffer {
+            Some(buffer) => Some(buffer.committing().await),
+            None => None,
+        };
+        self.store.commit(batch).finish().await
+    }
+
     /// Commits everything staged before this call.
     ///
     /// # Errors
     /// What the engine failed with; the writes stay staged and the next flush tries again.
     pub(crate) async fn flush(&self) -> Result<()> {
         let Some(buffer) = &self.buffer else { return Ok(()) };
-        let number = buffer.seal_all();
-        *self.failure.lock() = None;
-        self.wake.notify_one();
-        self.wait(|| buffer.flushed() >= number).await
+        self.flush_up_to(buffer.seal_all()).await
     }
 
-    /// Waits until a flush has made `done` true.
-    pub(super) async fn wait(&self, done: impl Fn() -> bool) -> Result<()> {
+    /// Has the flusher try, and waits until generation `number` is committed or a try has failed.
+    pub(super) async fn flush_up_to(&self, number: u64) -> Result<()> {
+        let Some(buffer) = &self.buffer else { return Ok(()) };
+        let before = self.failures.lock().count;
+        self.wake.notify_one();
         loop {
             let flushed = self.flushed.notified();
             tokio::pin!(flushed);
             // Registered before the look, so that no flush in between is missed.
             flushed.as_mut().enable();
-            if done() {
+            if buffer.flushed() >= number {
                 return Ok(());
             }
-            if let Some(cause) = self.failure.lock().clone() {
+            let failed = {
+                let failures = self.failures.lock();
+                failures.last.clone().filter(|_| failures.count != before)
+            };
+            if let Some(cause) = failed {
                 return Err(Error::new(cause.kind(), format!("staged writes could not be committed: {}", cause.message()))
                     .in_store(&self.name)
                     .advise("nothing is lost: they stay staged and readable; mend the cause and call `finish` again")

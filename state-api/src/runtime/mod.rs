@@ -5,7 +5,12 @@ mod flush;
 mod gate;
 mod reader;
 mod store;
+mod stripes;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use buffer::Stage;
 pub(crate) use reader::Reader;
-pub(crate) use store::StoreRuntime;
+pub(crate) use store::{StoreRuntime, to_the_end};
+pub(crate) use stripes::Seen;

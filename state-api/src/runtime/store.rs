@@ -6,17 +6,25 @@ use std::sync::{
 };
 
 use statehold_core::{
-    Address, Batch, Cell, Committed, Durability, Error, ErrorKind, Mutation, Reads as _, Resources, Result, StateId,
-    Store, WriterId,
+    Address, Batch, Cell, Committed, Durability, Error, ErrorKind, Reads as _, Resources, Result, StateId, Store,
+    WriterId,
 };
 use tokio::sync::Notify;
 
 use super::{
     Reader,
-    buffer::{Stage, Staged, Stripes, WriteBuffer},
-    flush::{self, FlushMetrics},
+    buffer::{Stage, Staged, WriteBuffer},
+    flush::{self, Failures, FlushMetrics},
     gate::{Closed, Gate},
+    stripes::{Seen, Stripes},
 };
+
+/// Runs `work` to its end even if the caller goes away (contract OWN-2).
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work).await.map_err(|e| Error::internal("a task ended before its work was done").because(e))?
+}
 
 /// One opened store of a manager.
 pub(crate) struct StoreRuntime {
@@ -30,8 +38,7 @@ pub(crate) struct StoreRuntime {
     pub(super) wake: Arc<Notify>,
     /// Wakes those who wait for a flush.
     pub(super) flushed: Notify,
-    /// Why the last flush failed, until the next is asked for.
-    pub(super) failure: parking_lot::Mutex<Option<Arc<Error>>>,
+    pub(super) failures: parking_lot::Mutex<Failures>,
     pub(super) writer: WriterId,
     pub(super) metrics: FlushMetrics,
     /// Raised when content is replaced: handles of before are fenced.
@@ -48,16 +55,17 @@ impl StoreRuntime {
         buffer_bytes: usize,
         writer: WriterId,
     ) -> Arc<Self> {
+        let batch_bytes = store.limits().batch;
         let runtime = Arc::new(Self {
             name: name.to_owned(),
             store,
             resources,
-            buffer: (buffer_bytes > 0).then(|| WriteBuffer::new(buffer_bytes)),
+            buffer: (buffer_bytes > 0).then(|| WriteBuffer::new(buffer_bytes, batch_bytes)),
             stripes: Stripes::new(),
             gate: Gate::default(),
             wake: Arc::default(),
             flushed: Notify::new(),
-            failure: parking_lot::Mutex::new(None),
+            failures: parking_lot::Mutex::default(),
             writer,
             metrics: FlushMetrics::of(name),
             epoch: AtomicU64::new(0),
@@ -81,6 +89,8 @@ impl StoreRuntime {
         if let Some(buffer) = &self.buffer {
             buffer.forget();
         }
+        // Those who wait for a flush of what was forgotten.
+        self.flushed.notify_waiters();
     }
 
     /// Whether writes are staged.
@@ -95,14 +105,14 @@ impl StoreRuntime {
 
     /// The number that stands still while nobody writes under the record's key.
     #[inline]
-    pub(crate) fn stripe(&self, at: &Address) -> (&AtomicU64, u64) {
+    pub(crate) fn stripe(&self, at: &Address) -> Seen<'_> {
         let stripe = self.stripes.of(at);
         (stripe, stripe.load(Ordering::Acquire))
     }
 
     /// Runs `then` if nobody has written the record since `seen`, in step with writers.
     #[inline]
-    pub(crate) fn if_unmoved(&self, seen: (&AtomicU64, u64), then: impl FnOnce()) {
+    pub(crate) fn if_unmoved(&self, seen: Seen<'_>, then: impl FnOnce()) {
         if let Some(buffer) = &self.buffer {
             buffer.if_unmoved(seen, then);
         }
@@ -130,17 +140,33 @@ impl StoreRuntime {
         Reader(self)
     }
 
-    /// Stages what `apply` sets, if no stripe of `seen` has moved; `false` if one has. Waits for room.
+    /// Refuses what no commit could hold.
+    pub(crate) fn check_batch(&self, size: usize) -> Result<()> {
+        let limit = self.store.limits().batch;
+        if size <= limit {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::LimitExceeded, format!("a batch of {size} bytes is over the limit of {limit}"))
+            .in_store(&self.name)
+            .advise("nothing was written; make several batches"))
+    }
+
+    /// Stages what `apply` sets, `size` bytes of keys and values, if no stripe of `seen` has moved; `false` if
+    /// one has. Waits for room. `check` is asked when nothing can replace the store's content any more: what is
+    /// staged for content that is gone could never be flushed.
     ///
     /// # Errors
-    /// `Internal` without a buffer; what keeps the flusher from making room.
+    /// What `check` answers; `LimitExceeded`; `Internal` without a buffer; what keeps the flusher from making room.
     #[inline]
     pub(crate) async fn stage(
         &self,
-        seen: &[(&AtomicU64, u64)],
+        check: impl Fn() -> Result<()>,
+        seen: &[Seen<'_>],
+        size: usize,
         mut apply: impl FnMut(&mut Stage<'_>),
     ) -> Result<bool> {
         let Some(buffer) = &self.buffer else { return Err(Error::internal("staging without a buffer")) };
+        self.check_batch(size)?;
         loop {
             let outcome = {
                 let _inside = match self.gate.try_enter() {
@@ -148,7 +174,8 @@ impl StoreRuntime {
                     None => self.gate.enter().await,
                 };
                 self.check_open()?;
-                buffer.stage(&self.stripes, seen, &mut apply)
+                check()?;
+                buffer.stage(&self.stripes, seen, size, &mut apply)
             };
             match outcome {
                 Staged::Yes { sealed } => {
@@ -158,16 +185,9 @@ impl StoreRuntime {
                     return Ok(true);
                 }
                 Staged::Moved => return Ok(false),
-                Staged::Full => self.wait_for_room().await?,
+                Staged::Full(number) => self.flush_up_to(number).await?,
             }
         }
-    }
-
-    #[cold]
-    async fn wait_for_room(&self) -> Result<()> {
-        let Some(buffer) = &self.buffer else { return Ok(()) };
-        self.wake.notify_one();
-        self.wait(|| buffer.oldest().is_none()).await
     }
 
     /// Commits past the buffer: for stores and states that stage nothing.
@@ -190,40 +210,21 @@ impl StoreRuntime {
         then: impl FnOnce() + Send + 'static,
     ) -> Result<Committed> {
         let runtime = self.clone();
-        let task = tokio::spawn(async move {
+        to_the_end(async move {
             let _closed = runtime.close_gate().await;
             runtime.check_open()?;
             runtime.flush().await?;
             let written: Vec<Address> = batch.mutations.iter().map(|m| m.at().clone()).collect();
-            let outcome = runtime.store.commit(batch).finish().await;
+            if let Some(buffer) = &runtime.buffer {
+                buffer.bypass();
+            }
+            let outcome = runtime.commit_beneath(batch).await;
             if let Some(buffer) = &runtime.buffer {
                 buffer.bypassed(&runtime.stripes, written.iter(), then);
             }
             outcome
-        });
-        task.await.map_err(|e| Error::internal("the commit's task ended early").because(e))?
-    }
-
-    /// Writes one record: staged where there is a buffer and `direct` is not asked for, else at once.
-    /// `then` runs in step with the write.
-    #[inline]
-    pub(crate) async fn set(&self, at: Address, cell: Option<Cell>, direct: bool, then: impl FnOnce()) -> Result<()> {
-        if direct || self.buffer.is_none() {
-            let mutation = match cell {
-                Some(cell) => Mutation::Put(at, cell),
-                None => Mutation::Delete(at),
-            };
-            return self.commit(Batch { mutations: vec![mutation], ..Batch::default() }).await.map(drop);
-        }
-        let mut change = Some((at, cell, then));
-        self.stage(&[], |stage| {
-            if let Some((at, cell, then)) = change.take() {
-                stage.set(at, cell);
-                then();
-            }
         })
         .await
-        .map(drop)
     }
 
     /// Keeps writers out until the guard is dropped.
@@ -245,16 +246,33 @@ impl StoreRuntime {
         self.store.drop_state(state).await
     }
 
-    /// Flushes and closes the store. The store is closed even if the flush fails.
-    pub(crate) async fn close(&self) -> Result<()> {
-        let _closed = self.close_gate().await;
-        if self.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
+    /// Flushes and closes the store, to the end even if the caller goes away. The store is closed even if the
+    /// flush fails.
+    pub(crate) async fn close(self: &Arc<Self>) -> Result<()> {
+        let runtime = self.clone();
+        to_the_end(async move {
+            let _closed = runtime.close_gate().await;
+            if runtime.closed.swap(true, Ordering::AcqRel) {
+                return Ok(());
+            }
+            let finished = runtime.flush_and_finish().await;
+            runtime.store.close().await?;
+            finished
+        })
+        .await
+    }
+
+    /// As [`StoreRuntime::finish`], for the last time.
+    async fn flush_and_finish(&self) -> Result<()> {
+        if let Err(cause) = self.flush().await {
+            let (bytes, records) = self.staged();
+            let message = format!("closed with {records} staged writes ({bytes} bytes) that are lost: {}", cause.message());
+            return Err(Error::new(cause.kind(), message)
+                .in_store(&self.name)
+                .advise("go back to the latest checkpoint; call `finish` before `close` to be able to try again")
+                .because(cause));
         }
-        let flushed = self.flush().await;
-        let finished = if flushed.is_ok() { self.store.finish().await.map(drop) } else { Ok(()) };
-        self.store.close().await?;
-        flushed.and(finished)
+        self.store.finish().await.map(drop)
     }
 }
 
@@ -262,7 +280,7 @@ impl Drop for StoreRuntime {
     fn drop(&mut self) {
         let (bytes, records) = self.staged();
         if records > 0 {
-            tracing::warn!(store = %self.name, records, bytes, "dropped without close: staged writes are lost");
+            tracing::warn!(store = %self.name, records, bytes, "staged writes are lost: the manager went without closing, or its last flush failed");
         }
         // The flusher finds the runtime gone and ends.
         self.wake.notify_one();

@@ -4,13 +4,13 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use bytes::Bytes;
 use statehold_core::{
-    Address, AtomicScope, Batch, Cell, Condition, ConditionsFailed, Error, ErrorKind, Mutation, Reads as _, Result,
+    Address, AtomicScope, Batch, Cell, Condition, ConditionsFailed, Error, Mutation, Reads as _, Result,
     Revision,
     key::{EncodeKey, Key},
     staged::Generation,
 };
 
-use super::{KeyListState, KeyMapState, KeyValueState, core::StateCore, list::stage_elements};
+use super::{KeyListState, KeyMapState, KeyValueState, core::StateCore, list::{stage_elements, staged_size}};
 use crate::runtime::{Stage, StoreRuntime};
 
 type Uncache = Box<dyn Fn() + Send + Sync>;
@@ -255,15 +255,13 @@ impl WriteBatch {
         self.stage(&runtime).await
     }
 
+    /// What its changes count towards the limit, in bytes.
+    fn size(&self) -> usize {
+        self.changes.batch_bytes() + self.appends.iter().map(|(at, (cells, _))| staged_size(at, cells)).sum::<usize>()
+    }
+
     fn check_scope(&self, runtime: &StoreRuntime) -> Result<()> {
-        let limit = runtime.store.limits().batch;
-        let appended: usize = self.appends.values().flat_map(|(cells, _)| cells).map(|c| c.value.len()).sum();
-        let size = self.changes.bytes() + appended;
-        if size > limit {
-            return Err(Error::new(ErrorKind::LimitExceeded, format!("a batch of {size} bytes is over the limit of {limit}"))
-                .in_store(&runtime.name)
-                .advise("nothing was written; make several batches"));
-        }
+        runtime.check_batch(self.size())?;
         let mut groups: Vec<_> = self.changes.groups().chain(self.appends.keys().map(|at| at.group)).collect();
         groups.extend(self.conditions.iter().map(|(at, _)| at.group));
         groups.sort_unstable();
@@ -289,7 +287,8 @@ impl WriteBatch {
     }
 
     async fn stage(self, runtime: &StoreRuntime) -> Result<()> {
-        let mutations = self.changes.mutations();
+        let (mutations, size) = (self.changes.mutations(), self.size());
+        let check = || self.cores.iter().try_for_each(|core| core.check());
         let at: Vec<Address> = self.conditions.iter().map(|(at, _)| at.clone()).collect();
         loop {
             let seen: Vec<_> = at.iter().map(|at| runtime.stripe(at)).collect();
@@ -314,7 +313,7 @@ impl WriteBatch {
                     stage_elements(core, stage, at, cells.iter().cloned());
                 }
             };
-            if runtime.stage(&seen, apply).await? {
+            if runtime.stage(check, &seen, size, apply).await? {
                 return Ok(());
             }
         }

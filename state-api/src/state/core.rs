@@ -7,11 +7,27 @@ use std::sync::{
 
 use bytes::Bytes;
 use statehold_core::{
-    Address, Cell, Envelope, Error, KeyGroup, Limits, Millis, Model, Result, StateId, StateSpec, key::EncodeKey,
+    Address, Batch, Cell, Envelope, Error, KeyGroup, Limits, Millis, Model, Mutation, Result, StateId, StateSpec,
+    key::EncodeKey,
 };
 
-use super::{ValueType, metrics::StateMetrics};
-use crate::runtime::StoreRuntime;
+use super::{ValueType, metrics::StateMetrics, scratch::encoded};
+use crate::runtime::{Seen, Stage, StoreRuntime};
+
+#[inline]
+fn key_bytes<Q: EncodeKey + ?Sized>(key: &Q) -> Bytes {
+    let bytes = encoded(|out| {
+        key.encode(out);
+        Ok::<_, std::convert::Infallible>(())
+    });
+    bytes.unwrap_or_default()
+}
+
+/// What a record counts towards a batch's limit, in bytes.
+#[inline]
+pub(crate) fn bytes_of(at: &Address, cell: Option<&Cell>) -> usize {
+    at.key.len() + at.sub.len() + cell.map_or(0, |c| c.value.len())
+}
 
 pub(crate) struct StateCore {
     pub(crate) spec: StateSpec,
@@ -47,10 +63,16 @@ impl StateCore {
         }
     }
 
-    /// Refuses handles of content that was recovered over or dropped, and closed managers.
+    /// Whether the content was recovered over or dropped since.
+    #[inline]
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.epoch != self.runtime.epoch() || self.dropped.load(Ordering::Acquire)
+    }
+
+    /// Refuses fenced handles, and closed managers.
     #[inline]
     pub(crate) fn check(&self) -> Result<()> {
-        if self.epoch == self.runtime.epoch() && !self.dropped.load(Ordering::Acquire) {
+        if !self.is_fenced() {
             return self.runtime.check_open();
         }
         Err(Error::fenced("the state was recovered or dropped since this handle was made")
@@ -62,21 +84,45 @@ impl StateCore {
         self.dropped.store(true, Ordering::Release);
     }
 
+    /// Stages what `apply` sets, as [`StoreRuntime::stage`] does, unless this handle is fenced by then.
+    #[inline]
+    pub(crate) async fn stage(&self, seen: &[Seen<'_>], size: usize, apply: impl FnMut(&mut Stage<'_>)) -> Result<bool> {
+        self.runtime.stage(|| self.check(), seen, size, apply).await
+    }
+
+    /// Writes one record: staged, or at once. Where it is staged, `then` changes the cache in step with it.
+    #[inline]
+    pub(crate) async fn set(&self, at: Address, cell: Option<Cell>, then: impl FnOnce()) -> Result<()> {
+        if self.direct {
+            let mutation = match cell {
+                Some(cell) => Mutation::Put(at, cell),
+                None => Mutation::Delete(at),
+            };
+            return self.runtime.commit(Batch { mutations: vec![mutation], ..Batch::default() }).await.map(drop);
+        }
+        let size = bytes_of(&at, cell.as_ref());
+        let mut change = Some((at, cell, then));
+        self.stage(&[], size, |stage| {
+            if let Some((at, cell, then)) = change.take() {
+                // First: who finds the record's stripe moved must not find the old value in the cache.
+                then();
+                stage.set(at, cell);
+            }
+        })
+        .await
+        .map(drop)
+    }
+
     /// Where a key's record is.
     #[inline]
     pub(crate) fn address<Q: EncodeKey + ?Sized>(&self, key: &Q) -> Result<Address> {
-        let mut bytes = Vec::with_capacity(16);
-        key.encode(&mut bytes);
-        self.place(Bytes::from(bytes), Bytes::new())
+        self.place(key_bytes(key), Bytes::new())
     }
 
     /// Where a key's entry is.
     #[inline]
     pub(crate) fn entry<Q: EncodeKey + ?Sized, R: EncodeKey + ?Sized>(&self, key: &Q, sub: &R) -> Result<Address> {
-        let (mut k, mut s) = (Vec::with_capacity(16), Vec::with_capacity(16));
-        key.encode(&mut k);
-        sub.encode(&mut s);
-        self.place(Bytes::from(k), Bytes::from(s))
+        self.place(key_bytes(key), key_bytes(sub))
     }
 
     fn place(&self, key: Bytes, sub: Bytes) -> Result<Address> {
@@ -101,16 +147,19 @@ impl StateCore {
     /// Encodes and seals a value for (`at.key`, `sub`).
     #[inline]
     pub(crate) fn seal<V>(&self, value_type: &ValueType<V>, at: &Address, value: &V) -> Result<Cell> {
-        let mut bytes = Vec::with_capacity(64);
-        bytes.extend_from_slice(&[0; Envelope::BYTES]);
-        value_type.encode(value, &mut bytes).map_err(|e| e.in_state(&self.spec.name))?;
-        self.limits.check_value(bytes.len() - Envelope::BYTES).map_err(|e| e.in_state(&self.spec.name))?;
         let expires_at = self.expiry();
         // The engine may number list elements, and a list expires as a whole: their identity is the list's.
         let (sub, sealed_expiry): (&[u8], _) =
             if self.spec.model == Model::List { (b"", None) } else { (&at.sub, expires_at) };
-        self.envelope.seal_in_place(self.spec.schema_version, &at.key, sub, sealed_expiry, &mut bytes);
-        Ok(Cell { value: Bytes::from(bytes), expires_at, ..Cell::default() })
+        let sealed = encoded(|bytes| {
+            bytes.extend_from_slice(&[0; Envelope::BYTES]);
+            value_type.encode(value, bytes)?;
+            self.limits.check_value(bytes.len() - Envelope::BYTES)?;
+            self.envelope.seal_in_place(self.spec.schema_version, &at.key, sub, sealed_expiry, bytes);
+            Ok(())
+        });
+        let value = sealed.map_err(|e: Error| e.in_state(&self.spec.name))?;
+        Ok(Cell { value, expires_at, ..Cell::default() })
     }
 
     /// Checks and decodes what was found at (key, sub).
@@ -128,9 +177,7 @@ impl StateCore {
 
     /// The payload alone, for conditions on values.
     pub(crate) fn payload<V>(&self, value_type: &ValueType<V>, value: &V) -> Result<Bytes> {
-        let mut bytes = Vec::with_capacity(64);
-        value_type.encode(value, &mut bytes).map_err(|e| e.in_state(&self.spec.name))?;
-        Ok(Bytes::from(bytes))
+        encoded(|bytes| value_type.encode(value, bytes)).map_err(|e| e.in_state(&self.spec.name))
     }
 
     /// Refuses calls that need revisions where the state has none.

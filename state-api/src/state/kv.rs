@@ -8,7 +8,12 @@ use statehold_core::{
     key::{EncodeKey, Key},
 };
 
-use super::{ScanOrder, Summary, ValueType, cache::HotCache, core::StateCore, many, scan, summary};
+use super::{
+    ScanOrder, Summary, ValueType,
+    cache::HotCache,
+    core::{StateCore, bytes_of},
+    many, scan, summary,
+};
 
 pub(crate) struct Inner<K, V> {
     pub(crate) core: Arc<StateCore>,
@@ -126,12 +131,12 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
         let at = state.core.address(key)?;
         let cell = state.core.seal(&state.value_type, &at, &value)?;
         let Some(cache) = &state.cache else {
-            return state.core.runtime.set(at, Some(cell), state.core.direct, || ()).await;
+            return state.core.set(at, Some(cell), || ()).await;
         };
         let (owned, expires_at, size) = (K::decode(&at.key)?, cell.expires_at, at.key.len() + cell.value.len());
         // What nobody has read lately is not worth a place in the cache.
         let then = || cache.replace(owned, value, expires_at, size);
-        state.core.runtime.set(at, Some(cell), false, then).await
+        state.core.set(at, Some(cell), then).await
     }
 
     /// Sets many values. Not a batch: on failure the error says how many are in.
@@ -166,7 +171,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
         state.core.metrics.deletes.increment(1);
         let at = state.core.address(key)?;
         let then = || state.cache.iter().for_each(|c| c.remove(key));
-        state.core.runtime.set(at, None, state.core.direct, then).await
+        state.core.set(at, None, then).await
     }
 
     /// Removes many keys. Not a batch: on failure the error says how many are gone.
@@ -214,7 +219,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
                 }
                 stage.set(at, Some(cell));
             };
-            if state.core.runtime.stage(&[seen], stage).await? {
+            if state.core.stage(&[seen], size, stage).await? {
                 return Ok(());
             }
             state.core.metrics.conflicts.increment(1);
@@ -408,7 +413,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
                 self.uncache(&at);
                 stage.set(at.clone(), cell.clone());
             };
-            if self.core.runtime.stage(&[seen], stage).await? {
+            if self.core.stage(&[seen], bytes_of(&at, cell.as_ref()), stage).await? {
                 return Ok(Some(Vec::new()));
             }
         }

@@ -5,11 +5,16 @@ use std::{borrow::Borrow, hash::Hash, sync::Arc};
 use futures::{Stream, TryStreamExt};
 use statehold_core::{
     Address, Batch, Cell, Condition, Count, Mutation, Result, Row,
-    emulate::{KeyRows, ordinal_sub},
+    emulate::{KeyRows, behind_ordinal, ordinal_sub},
     key::{EncodeKey, Key},
+    staged::Cleared,
 };
 
-use super::{ScanOrder, Summary, ValueType, core::StateCore, scan, summary};
+use super::{
+    ScanOrder, Summary, ValueType,
+    core::{StateCore, bytes_of},
+    scan, summary,
+};
 use crate::runtime::Stage;
 
 pub(crate) struct Inner<V> {
@@ -180,13 +185,14 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
             return core.runtime.commit(Batch { mutations, ..Batch::default() }).await.map(drop);
         }
         let mut cells = cells;
+        let size = staged_size(&at, &cells);
         let stage = |stage: &mut Stage<'_>| {
             if replace {
-                stage.clear(at.clone());
+                stage.clear(at.clone(), Cleared::All);
             }
             stage_elements(core, stage, &at, cells.drain(..));
         };
-        core.runtime.stage(&[], stage).await.map(drop)
+        core.stage(&[], size, stage).await.map(drop)
     }
 
     /// Takes the first element, if there is one.
@@ -219,7 +225,10 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
                     Err(e) => return Err(e),
                 }
             } else {
-                core.runtime.stage(&[seen], |stage| stage.set(element.clone(), None)).await?
+                // Everything up to it, not it alone: what is popped a thousand times leaves one removal behind.
+                let popped = Cleared::Below(behind_ordinal(&element.sub));
+                let size = bytes_of(&element, None);
+                core.stage(&[seen], size, |stage| stage.clear(at.clone(), popped.clone())).await?
             };
             if taken {
                 core.metrics.deletes.increment(1);
@@ -263,6 +272,12 @@ impl<V> Inner<V> {
     pub(crate) fn seal_all(&self, at: &Address, values: impl IntoIterator<Item = V>) -> Result<Vec<Cell>> {
         values.into_iter().map(|v| self.core.seal(&self.value_type, at, &v)).collect()
     }
+}
+
+/// What elements staged for a list count towards a batch's limit, in bytes.
+pub(super) fn staged_size(at: &Address, cells: &[Cell]) -> usize {
+    let element = |cell| bytes_of(at, Some(cell)) + size_of::<u64>(); // its ordinal
+    at.key.len() + cells.iter().map(element).sum::<usize>()
 }
 
 /// Numbers elements under the buffer's lock, so that their order is that of the writes.

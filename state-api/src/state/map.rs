@@ -8,9 +8,15 @@ use statehold_core::{
     Address, Batch, Cell, Condition, Count, Envelope, Mutation, PageLimit, Reads as _, Result, Row,
     emulate::KeyRows,
     key::{EncodeKey, Key},
+    staged::Cleared,
 };
 
-use super::{ScanOrder, Summary, ValueType, cache::HotCache, core::StateCore, many, scan, summary};
+use super::{
+    ScanOrder, Summary, ValueType,
+    cache::HotCache,
+    core::{StateCore, bytes_of},
+    many, scan, summary,
+};
 
 pub(crate) struct Inner<K, S, V> {
     pub(crate) core: Arc<StateCore>,
@@ -189,12 +195,12 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
         let at = state.core.entry(key, sub)?;
         let cell = state.core.seal(&state.value_type, &at, &value)?;
         let Some(cache) = &state.cache else {
-            return state.core.runtime.set(at, Some(cell), state.core.direct, || ()).await;
+            return state.core.set(at, Some(cell), || ()).await;
         };
         let pair = (K::decode(&at.key)?, S::decode(&at.sub)?);
         let (expires_at, size) = (cell.expires_at, at.key.len() + at.sub.len() + cell.value.len());
         let then = || cache.replace(pair, value, expires_at, size);
-        state.core.runtime.set(at, Some(cell), false, then).await
+        state.core.set(at, Some(cell), then).await
     }
 
     /// Sets many entries. Not a batch: on failure the error says how many are in.
@@ -251,7 +257,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
                     state.uncache(&at);
                     stage.set(at.clone(), Some(cell.clone()));
                 };
-                state.core.runtime.stage(&[seen], stage).await?
+                state.core.stage(&[seen], bytes_of(&at, Some(&cell)), stage).await?
             };
             if done {
                 return Ok(());
@@ -275,7 +281,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
         state.core.metrics.deletes.increment(1);
         let at = state.core.entry(key, sub)?;
         let then = || state.cache.iter().for_each(|c| c.remove(&Pair(key, sub)));
-        state.core.runtime.set(at, None, state.core.direct, then).await
+        state.core.set(at, None, then).await
     }
 
     /// Removes `key` with all its entries.
@@ -297,9 +303,9 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
         let stage = |stage: &mut crate::runtime::Stage<'_>| {
             // Which subkeys of it are cached nobody knows.
             state.clear_cache();
-            stage.clear(at.clone());
+            stage.clear(at.clone(), Cleared::All);
         };
-        state.core.runtime.stage(&[], stage).await.map(drop)
+        state.core.stage(&[], bytes_of(&at, None), stage).await.map(drop)
     }
 
     /// All entries of all keys as a stream, in bounded memory (contract KV-4).

@@ -10,6 +10,7 @@ mod many;
 mod map;
 mod metrics;
 mod scan;
+mod scratch;
 mod summary;
 
 pub use batch::WriteBatch;

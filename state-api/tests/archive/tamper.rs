@@ -3,12 +3,12 @@
 use std::{fs, path::PathBuf};
 
 use statehold::archive::{Archive, Select};
-use statehold_core::{Error, ErrorKind};
+use statehold_core::{Cell, Error, ErrorKind};
 use tempfile::TempDir;
 
 use crate::{
-    shelf::{counts, everything},
-    support::{checkpoint, groups, id, recover, resources},
+    shelf::{counts, everything, sealed},
+    support::{checkpoint, fresh, groups, id, recover, resources},
 };
 
 /// A file archive with checkpoints 1 and 2.
@@ -139,4 +139,14 @@ async fn files_that_are_no_records_are_left_alone() {
     let archive = victim.open("orders").await.unwrap();
     archive.verify(Select::Latest).await.unwrap();
     archive.claim(groups(), "test", None).await.unwrap();
+}
+
+#[tokio::test]
+async fn own_6_verify_finds_a_value_that_was_damaged_before_it_was_archived() {
+    let (archive, claim) = fresh().await;
+    let shelf = counts(3);
+    shelf.put_cell("counts", b"pear", b"", Cell::new(sealed("counts", b"apple", b"", None, b"1")));
+    checkpoint(&archive, &claim, 1, &shelf).await.unwrap();
+    let error = archive.verify(id(1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.state(), error.subject()), (ErrorKind::Corrupt, Some("counts"), Some("pear")));
 }

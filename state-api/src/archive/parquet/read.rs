@@ -16,10 +16,11 @@ use super::{
     schema::{broken, check},
     write::RowGroup,
 };
+use crate::archive::chunks::Chunks;
 
 /// A file that is being read, group by group.
 pub(in crate::archive) struct Decoder {
-    file: SerializedFileReader<Bytes>,
+    file: SerializedFileReader<Chunks>,
     next: usize,
 }
 
@@ -33,8 +34,8 @@ impl Decoder {
     ///
     /// # Errors
     /// `Corrupt`, or `Unsupported` if its format is newer. The messages go on from the file's name.
-    pub(in crate::archive) fn open(bytes: Bytes, rows: u64) -> Result<Self> {
-        let file = guarded(|| SerializedFileReader::new(bytes).map_err(unreadable))?;
+    pub(in crate::archive) fn open(chunks: Chunks, rows: u64) -> Result<Self> {
+        let file = guarded(|| SerializedFileReader::new(chunks).map_err(unreadable))?;
         let metadata = file.metadata();
         check(metadata.file_metadata().schema_descr(), metadata.file_metadata().key_value_metadata())?;
         let mut total = 0_u64;

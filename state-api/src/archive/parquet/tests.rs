@@ -1,18 +1,22 @@
 //! Rows through a file and back, and files that nobody would write.
 
-use std::sync::Arc;
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use parquet::file::{
     metadata::KeyValue,
     properties::WriterProperties,
-    reader::{FileReader, SerializedFileReader},
+    reader::{ChunkReader, FileReader, SerializedFileReader},
     writer::SerializedFileWriter,
 };
 use proptest::prelude::*;
 use statehold_core::{Cell, Envelope, ErrorKind, KeyGroup, Millis, Model, Revision, Row, StateSpec};
 
 use super::*;
+use crate::archive::chunks::{ChunkWriter, Chunks};
 
 fn labels() -> Vec<StateLabel> {
     let spec = |(name, model)| StateLabel::of(&StateSpec::bytes(name, model).unwrap());
@@ -20,7 +24,7 @@ fn labels() -> Vec<StateLabel> {
 }
 
 fn encode(rows: &[ArchivedRow]) -> Encoded {
-    let mut encoder = Encoder::new(0).unwrap();
+    let mut encoder = Encoder::new().unwrap();
     let mut group = RowGroup::default();
     for row in rows {
         if let Some(back) = group.push(row.clone()) {
@@ -34,12 +38,24 @@ fn encode(rows: &[ArchivedRow]) -> Encoded {
 }
 
 fn decode(file: &Encoded) -> statehold_core::Result<Vec<ArchivedRow>> {
-    let mut decoder = Decoder::open(file.bytes.clone(), file.rows)?;
+    let mut decoder = Decoder::open(file.chunks.clone(), file.rows)?;
     let mut rows = Vec::new();
     while let Some(more) = decoder.read(&labels())? {
         rows.extend(more);
     }
     Ok(rows)
+}
+
+fn bytes_of(file: &Encoded) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.chunks.get_read(0).unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn chunks_of(bytes: &[u8]) -> Chunks {
+    let mut writer = ChunkWriter::default();
+    writer.write_all(bytes).unwrap();
+    writer.finish()
 }
 
 fn row(state: u32, key: &[u8], sub: &[u8], value: Vec<u8>) -> ArchivedRow {
@@ -78,12 +94,12 @@ proptest! {
     #[test]
     fn life_4_a_damaged_file_never_panics(flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u32), 1..4)) {
         let mut file = encode(&[row(0, b"a", b"", b"12345xyz".to_vec()), row(2, b"b", b"s", vec![])]);
-        let mut bytes = file.bytes.to_vec();
+        let mut bytes = bytes_of(&file);
         for (at, bit) in flips {
             let at = at.index(bytes.len());
             bytes[at] ^= 1_u8 << bit;
         }
-        file.bytes = bytes.into();
+        file.chunks = chunks_of(&bytes);
         if let Err(error) = decode(&file) {
             prop_assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported), "{}", error);
         }
@@ -99,7 +115,7 @@ fn row_groups_are_bounded_in_bytes_and_a_row_over_the_bound_is_alone() {
         .map(|(i, size)| row(0, &[i as u8 + 1], b"", vec![7; Envelope::BYTES + size]))
         .collect();
     let file = encode(&rows);
-    let reader = SerializedFileReader::new(file.bytes.clone()).unwrap();
+    let reader = SerializedFileReader::new(file.chunks.clone()).unwrap();
     let counts: Vec<i64> = reader.metadata().row_groups().iter().map(|g| g.num_rows()).collect();
     assert_eq!(counts, [1, 1, 2, 2]);
     assert_eq!(decode(&file).unwrap(), rows);
@@ -108,11 +124,12 @@ fn row_groups_are_bounded_in_bytes_and_a_row_over_the_bound_is_alone() {
 #[test]
 fn a_truncated_file_and_a_wrong_row_count_are_corrupt() {
     let file = encode(&[row(0, b"a", b"", b"12345xyz".to_vec())]);
-    for length in 0..file.bytes.len() {
-        let error = Decoder::open(file.bytes.slice(..length), 1).err().unwrap();
+    let bytes = bytes_of(&file);
+    for length in 0..bytes.len() {
+        let error = Decoder::open(chunks_of(&bytes[..length]), 1).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{length}");
     }
-    assert_eq!(Decoder::open(file.bytes, 2).err().unwrap().kind(), ErrorKind::Corrupt);
+    assert_eq!(Decoder::open(file.chunks, 2).err().unwrap().kind(), ErrorKind::Corrupt);
 }
 
 /// An empty file with another format or schema.
@@ -120,8 +137,8 @@ fn other(message: &str, format: Option<&str>) -> ErrorKind {
     let pairs = format.map(|f| vec![KeyValue::new("statehold.format".to_owned(), f.to_owned())]);
     let properties = WriterProperties::builder().set_key_value_metadata(pairs).build();
     let schema = Arc::new(parquet::schema::parser::parse_message_type(message).unwrap());
-    let writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
-    Decoder::open(writer.into_inner().unwrap().into(), 0).err().unwrap().kind()
+    let writer = SerializedFileWriter::new(ChunkWriter::default(), schema, Arc::new(properties)).unwrap();
+    Decoder::open(writer.into_inner().unwrap().finish(), 0).err().unwrap().kind()
 }
 
 #[test]
@@ -136,7 +153,7 @@ fn name_5_a_newer_format_is_refused() {
 #[test]
 fn a_row_of_a_state_that_the_part_does_not_name_is_corrupt() {
     let file = encode(&[row(2, b"a", b"s", b"12345xyz".to_vec())]);
-    let mut decoder = Decoder::open(file.bytes, 1).unwrap();
+    let mut decoder = Decoder::open(file.chunks, 1).unwrap();
     let error = decoder.read(&labels()[..2]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("carts"), "{error}");

@@ -12,6 +12,7 @@ use super::{
     row::{ArchivedRow, Parts, StateLabel, row_bytes},
     schema::{properties, schema},
 };
+use crate::archive::chunks::{ChunkWriter, Chunks};
 
 /// Rows that will be one row group.
 #[derive(Debug, Default)]
@@ -22,9 +23,9 @@ pub(in crate::archive) struct RowGroup {
 
 impl RowGroup {
     /// A group has at most this many bytes of keys, subkeys and values, unless it is one row.
-    pub(in crate::archive) const MAX_BYTES: usize = 4 << 20;
+    pub(in crate::archive) const MAX_BYTES: usize = 1 << 20;
     /// A group has at most this many rows.
-    pub(in crate::archive) const MAX_ROWS: usize = 32 << 10;
+    pub(in crate::archive) const MAX_ROWS: usize = 4 << 10;
 
     /// Adds a row, or gives it back if the group is full.
     pub(in crate::archive) fn push(&mut self, row: ArchivedRow) -> Option<ArchivedRow> {
@@ -44,14 +45,14 @@ impl RowGroup {
 
 /// A file that is being written.
 pub(in crate::archive) struct Encoder {
-    writer: SerializedFileWriter<Vec<u8>>,
+    writer: SerializedFileWriter<ChunkWriter>,
     rows: u64,
     groups: Option<(u16, u16)>,
 }
 
 /// A finished file.
 pub(in crate::archive) struct Encoded {
-    pub(in crate::archive) bytes: Bytes,
+    pub(in crate::archive) chunks: Chunks,
     pub(in crate::archive) hash: blake3::Hash,
     pub(in crate::archive) rows: u64,
     pub(in crate::archive) first_group: u16,
@@ -59,14 +60,12 @@ pub(in crate::archive) struct Encoded {
 }
 
 impl Encoder {
-    /// An empty file with room for `capacity` bytes, which is reserved and not yet touched: a
-    /// buffer that grows by doubling would take three times as much.
+    /// An empty file.
     ///
     /// # Errors
     /// `Internal`.
-    pub(in crate::archive) fn new(capacity: usize) -> Result<Self> {
-        let buffer = Vec::with_capacity(capacity);
-        let writer = SerializedFileWriter::new(buffer, schema()?, properties()).map_err(defect)?;
+    pub(in crate::archive) fn new() -> Result<Self> {
+        let writer = SerializedFileWriter::new(ChunkWriter::default(), schema()?, properties()).map_err(defect)?;
         Ok(Self { writer, rows: 0, groups: None })
     }
 
@@ -123,9 +122,9 @@ impl Encoder {
     /// `Internal`.
     pub(in crate::archive) fn finish(self) -> Result<Option<Encoded>> {
         let Some((first_group, last_group)) = self.groups else { return Ok(None) };
-        let bytes: Bytes = self.writer.into_inner().map_err(defect)?.into();
-        let hash = blake3::hash(&bytes);
-        Ok(Some(Encoded { bytes, hash, rows: self.rows, first_group, last_group }))
+        let chunks = self.writer.into_inner().map_err(defect)?.finish();
+        let hash = chunks.hash();
+        Ok(Some(Encoded { chunks, hash, rows: self.rows, first_group, last_group }))
     }
 }
 
@@ -134,14 +133,14 @@ fn model(model: Model) -> ByteArray {
 }
 
 fn required<T: DataType>(
-    out: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    out: &mut SerializedRowGroupWriter<'_, ChunkWriter>,
     values: impl Iterator<Item = T::T>,
 ) -> Result<(), ParquetError> {
     column::<T>(out, &values.collect::<Vec<_>>(), None)
 }
 
 fn optional<T: DataType>(
-    out: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    out: &mut SerializedRowGroupWriter<'_, ChunkWriter>,
     values: impl Iterator<Item = Option<T::T>>,
 ) -> Result<(), ParquetError> {
     let mut levels = Vec::with_capacity(values.size_hint().0);
@@ -150,7 +149,7 @@ fn optional<T: DataType>(
 }
 
 fn column<T: DataType>(
-    out: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    out: &mut SerializedRowGroupWriter<'_, ChunkWriter>,
     values: &[T::T],
     levels: Option<&[i16]>,
 ) -> Result<(), ParquetError> {

@@ -1,0 +1,88 @@
+//! What a store writes about itself.
+
+use crate::{
+    Committed, ErrorKind, KeyGroup, KeyGroups, Ownership, Revision, StateId, WriterId,
+    ordered::{
+        meta::{self, Head, StoredMarker},
+        testing::Bench,
+    },
+};
+
+#[test]
+fn name_5_golden_meta_keys() {
+    assert_eq!(meta::head_key(), b"\xFF\xFF\x00");
+    assert_eq!(meta::catalog_key(StateId(0x0102_0304)), b"\xFF\xFF\x01\x01\x02\x03\x04");
+    assert_eq!(meta::sequence_key(KeyGroup(0x0102)), *b"\xFF\xFF\x02\x01\x02");
+    assert_eq!(meta::marker_key(WriterId(7)), b"\xFF\xFF\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07");
+}
+
+#[test]
+fn name_5_golden_head() {
+    let golden = b"\0\x01\x62\xc2\x0b\x3e\x80\x01\0\x80\x01\x01\0\0\x01\0\x01";
+    let head = Head::new(KeyGroups::all(128).unwrap());
+    assert_eq!(meta::seal(&head).unwrap().escape_ascii().to_string(), golden.escape_ascii().to_string());
+    assert_eq!(meta::unseal::<Head>("the head", golden).unwrap(), head);
+}
+
+#[test]
+fn name_5_a_newer_format_is_refused() {
+    let mut sealed = meta::seal(&Head::new(KeyGroups::all(8).unwrap())).unwrap();
+    sealed[1] += 1;
+    let e = meta::unseal::<Head>("the head", &sealed).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Unsupported);
+    assert!(e.message().contains("format 2") && e.message().contains("up to 1"), "{e}");
+}
+
+#[test]
+fn a_flipped_bit_in_a_meta_row_is_corrupt() {
+    let sealed = meta::seal(&Head::new(KeyGroups::all(8).unwrap())).unwrap();
+    for at in 2..sealed.len() {
+        let mut damaged = sealed.clone();
+        damaged[at] ^= 4;
+        assert_eq!(meta::unseal::<Head>("the head", &damaged).unwrap_err().kind(), ErrorKind::Corrupt, "byte {at}");
+    }
+    assert_eq!(meta::unseal::<Head>("the head", &sealed[..3]).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn batch_4_a_stored_marker_gives_its_revisions_back() {
+    let revisions = [5, 6, 7, 0, 0, 9, 0, 12].map(Revision).to_vec();
+    let committed = Committed { revisions, duplicate: false };
+    let stored = StoredMarker::new(1, Some(vec![1, 2]), &committed);
+    let read: StoredMarker = meta::unseal("a marker", &meta::seal(&stored).unwrap()).unwrap();
+    assert_eq!(read.answer(), Committed { duplicate: true, ..committed });
+    assert_eq!(read.position, Some(vec![1, 2]));
+}
+
+#[test]
+fn name_3_another_number_of_key_groups_is_refused_naming_both() {
+    let mut bench = Bench::new();
+    drop(bench.open().unwrap());
+    bench.request.groups = KeyGroups::new(0..8, 16).unwrap();
+    let e = bench.open().unwrap_err();
+    assert_eq!((e.kind(), e.subject()), (ErrorKind::InvalidInput, Some("key_groups")));
+    assert!(e.message().contains("= 8") && e.message().contains("16"), "{e}");
+
+    bench.request.groups = KeyGroups::new(0..4, 8).unwrap();
+    let e = bench.open().unwrap_err();
+    assert_eq!((e.kind(), e.subject()), (ErrorKind::InvalidInput, Some("groups")));
+}
+
+#[test]
+fn own_1_read_only_finds_nothing_and_writes_nothing() {
+    let mut bench = Bench::new();
+    bench.request.ownership = Ownership::ReadOnly;
+    assert_eq!(bench.open().unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(bench.disk.rows().is_empty());
+}
+
+#[test]
+fn an_engine_full_of_something_else_is_refused() {
+    use crate::ordered::{Engine, EngineBatch, WriteLevel, testing::TestEngine};
+    let bench = Bench::new();
+    let engine = TestEngine(bench.disk.clone());
+    let mut batch = engine.batch();
+    batch.put(b"foreign", b"row");
+    engine.write(&mut batch, WriteLevel::Synced).unwrap();
+    assert_eq!(bench.open().unwrap_err().kind(), ErrorKind::InvalidInput);
+}

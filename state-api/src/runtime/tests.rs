@@ -1,0 +1,1 @@
+//! What the runtime owes its callers, piece by piece.

@@ -1,0 +1,25 @@
+//! A scratch buffer of each thread: encoding allocates once, at the size that was needed.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+
+/// A scratch buffer that grew beyond this is not kept.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lets `write` fill an empty buffer, and answers a copy of what it wrote.
+#[inline]
+pub(super) fn encoded<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Bytes, E> {
+    // Taken, not borrowed: a codec of the application's may come back here.
+    let mut buffer = SCRATCH.take();
+    buffer.clear();
+    let outcome = write(&mut buffer).map(|()| Bytes::copy_from_slice(&buffer));
+    if buffer.capacity() <= KEPT {
+        SCRATCH.set(buffer);
+    }
+    outcome
+}
