@@ -4,7 +4,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -141,29 +141,38 @@ impl Context {
         Ok(())
     }
 
-    /// Runs `watch` over and over on another thread while `work` runs, and once
-    /// more when it is done.
+    /// Does `step` 0, 1, 2, … while another thread runs `watch` over and over: at least `steps`
+    /// steps, and until the watcher has looked often enough to be believed. Answers how many steps
+    /// were done.
     pub(crate) async fn watching<F>(
         &self,
         watch: impl Fn() -> F + Send + 'static,
-        work: impl Future<Output = Verdict>,
-    ) -> Verdict
+        steps: usize,
+        mut step: impl AsyncFnMut(usize) -> Verdict,
+    ) -> std::result::Result<usize, Failure>
     where
         F: Future<Output = Verdict> + Send,
     {
-        let done = Arc::new(AtomicBool::new(false));
-        let over = done.clone();
+        const LOOKS: usize = 100;
+        let (looks, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (looked, over) = (looks.clone(), done.clone());
         let watcher = tokio::spawn(async move {
             while !over.load(Ordering::Acquire) {
                 watch().await?;
+                looked.fetch_add(1, Ordering::AcqRel);
                 tokio::task::yield_now().await;
             }
             watch().await
         });
-        let worked = work.await;
+        let (mut did, mut worked) = (0, Ok(()));
+        while worked.is_ok() && !watcher.is_finished() && (did < steps || looks.load(Ordering::Acquire) < LOOKS) {
+            worked = step(did).await;
+            did += 1;
+            tokio::task::yield_now().await;
+        }
         done.store(true, Ordering::Release);
         joined(watcher).await?;
-        worked
+        worked.map(|()| did)
     }
 }
 

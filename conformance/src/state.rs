@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use statehold_core::{
     Address, Batch, Cell, Committed, Condition, Envelope, Error, KeyGroup, KeyGroups, Marker, Millis, Model, Mutation, Reads,
-    Result, Row, ScanRange, ScanRequest, Snapshot, StateId, StateSpec, Store, collect,
+    Result, Revision, Row, ScanRange, ScanRequest, Snapshot, StateId, StateSpec, Store, collect,
 };
+
+use crate::failure::Failure;
 
 /// A row as a reader of payloads sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,14 @@ pub(crate) struct State {
 
 pub(crate) fn bytes(of: impl AsRef<[u8]>) -> Bytes {
     Bytes::copy_from_slice(of.as_ref())
+}
+
+/// The revision of the one change of a commit.
+pub(crate) fn only_revision(committed: &Committed) -> std::result::Result<Revision, Failure> {
+    match committed.revisions[..] {
+        [revision] => Ok(revision),
+        _ => Err(Failure::new(format!("one change of a state with revisions is answered {:?}", committed.revisions))),
+    }
 }
 
 /// The spec of a state of byte strings.

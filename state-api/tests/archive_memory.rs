@@ -3,21 +3,23 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::disallowed_methods,
     reason = "a test that cannot go on fails, and says what it measured"
 )]
 
 #[path = "archive/double.rs"]
 mod double;
 
-use std::{fs, sync::Arc};
+use std::fs;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use statehold::archive::{Archive, CheckpointId, Cut, Metadata, Select};
+use statehold::{
+    TokioPool,
+    archive::{Archive, CheckpointId, Cut, Metadata, Select},
+};
 use statehold_core::{
-    Address, BlockingPool, Cell, Envelope, Error, KeyGroup, KeyGroups, Loader, Millis, Model, Op, Page, Position,
-    Reads, Resources, Result, Row, ScanRequest, Snapshot, StateId, StateSpec,
+    Address, Cell, Envelope, Error, KeyGroup, KeyGroups, Loader, Millis, Model, Op, Page, Position, Reads, Resources,
+    Result, Row, ScanRequest, Snapshot, StateId, StateSpec,
 };
 
 use crate::double::Double;
@@ -97,16 +99,6 @@ impl Loader for Compare {
     }
 }
 
-/// Work runs beside the runtime, as in an application.
-#[derive(Debug)]
-struct Blocking;
-
-impl BlockingPool for Blocking {
-    fn spawn(&self, job: Box<dyn FnOnce() + Send>) {
-        tokio::task::spawn_blocking(job);
-    }
-}
-
 /// A line of `/proc/self/status`, in bytes.
 fn memory(line: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -128,7 +120,8 @@ fn archive_and_recover_of_a_large_store_stay_within_64_mib() {
 async fn archive_and_recover() -> (u64, u64) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file://{}", folder.path().display());
-    let archive = Archive::open(&url, &"orders".parse().unwrap(), &Resources::new(Arc::new(Blocking))).await.unwrap();
+    let archive =
+        Archive::open(&url, &"orders".parse().unwrap(), &Resources::new(TokioPool::current(2))).await.unwrap();
     let groups = KeyGroups::all(1).unwrap();
     let store = Double::new(groups, || Box::new(Made), |_| Box::new(Compare(0)));
     let claim = archive.claim(groups, "test", None).await.unwrap();

@@ -1,7 +1,6 @@
 //! [`Output`]: the file `word<TAB>count`, whole or not at all.
 
 use std::{
-    fs,
     io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
@@ -83,6 +82,6 @@ mod tests {
         let missing = Output::check(folder.path().join("no/such/file")).err().unwrap();
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert_eq!(Output::check(PathBuf::from("counts.tsv")).unwrap().folder(), Path::new("."));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

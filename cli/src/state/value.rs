@@ -1,7 +1,7 @@
 //! [`ValueForm`]: reads and shows values of which only the codec and a fingerprint of the type are known.
 
 use bytes::Bytes;
-use statehold::{Codec as _, Error, Json, Postcard, Result, ValueType, core::StateSpec};
+use statehold::{Codec as _, Error, Postcard, Result, ValueType, core::StateSpec};
 
 use super::text::{escaped, unescaped};
 
@@ -165,7 +165,7 @@ impl ValueForm {
 
 #[cfg(test)]
 mod tests {
-    use statehold::Model;
+    use statehold::{Json, Model};
 
     use super::*;
 

@@ -80,17 +80,15 @@ async fn write_beside_reader(cx: &Context, kv: &State, keys: &[bytes::Bytes]) ->
             }
         }
     };
-    let work = async {
-        for i in 0..400 {
-            let mutations = keys.iter().map(|key| match i % 5 {
-                4 => kv.deleting(key, ""),
-                _ => kv.putting(key, "", i.to_string()),
-            });
-            commit(&*kv.store, mutations.collect()).await?;
-        }
+    let step = async |i: usize| {
+        let mutations = keys.iter().map(|key| match i % 5 {
+            4 => kv.deleting(key, ""),
+            _ => kv.putting(key, "", i.to_string()),
+        });
+        commit(&*kv.store, mutations.collect()).await?;
         Ok(())
     };
-    cx.watching(watch, work).await
+    cx.watching(watch, 300, step).await.map(drop)
 }
 
 async fn batch_1_readers_never_see_part_of_a_batch(cx: &Context) -> Verdict {

@@ -8,7 +8,7 @@ use crate::{
     Case, Context,
     case::cases,
     failure::{Failure, Verdict, ensure, ensure_eq, refused},
-    state::{State, bytes, commit_if},
+    state::{State, bytes, commit_if, only_revision},
 };
 
 pub(super) const CASES: &[Case] = cases![Functional:
@@ -97,7 +97,7 @@ async fn batch_2_revision_is_holds_of_the_latest_revision_alone(cx: &Context) ->
     let mut old = vec![Revision::NONE, Revision(u64::MAX)];
     for i in 0..5 {
         let payload = i.to_string();
-        let latest = kv.put("key", &payload).await?.revisions[0];
+        let latest = only_revision(&kv.put("key", &payload).await?)?;
         for stale in &old {
             let held = put_if(&kv, "key", Condition::RevisionIs(*stale), "wrong").await?;
             ensure!(!held, "RevisionIs({stale:?}) holds although the record has {latest:?}");
@@ -111,8 +111,8 @@ async fn batch_2_revision_is_holds_of_the_latest_revision_alone(cx: &Context) ->
 
 async fn batch_2_revision_is_fails_where_nothing_is(cx: &Context) -> Verdict {
     let kv = revised(cx).await?;
-    let put = kv.put("key", "value").await?.revisions[0];
-    let deleted = kv.delete("key").await?.revisions[0];
+    let put = only_revision(&kv.put("key", "value").await?)?;
+    let deleted = only_revision(&kv.delete("key").await?)?;
     for revision in [put, deleted, Revision::NONE] {
         let held = put_if(&kv, "key", Condition::RevisionIs(revision), "wrong").await?;
         ensure!(!held, "RevisionIs({revision:?}) holds of a deleted record");

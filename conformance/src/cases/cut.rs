@@ -236,13 +236,11 @@ async fn life_2a_the_cut_is_one_instant_over_all_states(cx: &Context) -> Verdict
             }
         }
     };
-    let work = async {
-        for i in 0..200 {
-            let keys = (0..4).map(|k| format!("key{k}"));
-            let batch = keys.flat_map(|key| states.iter().map(move |s| s.putting(&key, "", i.to_string())).collect::<Vec<_>>());
-            commit(&*store, batch.collect()).await?;
-        }
+    let step = async |i: usize| {
+        let places = (0..12).map(|place| (&states[place / 4], format!("key{}", place % 4)));
+        let batch = places.map(|(state, key)| state.putting(key, "", i.to_string()));
+        commit(&*store, batch.collect()).await?;
         Ok(())
     };
-    cx.watching(watch, work).await
+    cx.watching(watch, 200, step).await.map(drop)
 }

@@ -188,12 +188,10 @@ async fn kv_3_get_many_is_one_point_in_time(cx: &Context) -> Verdict {
             }
         }
     };
-    let work = async {
-        for i in 0..500 {
-            let all = keys.iter().map(|key| kv.putting(key, "", i.to_string())).collect();
-            commit(&*kv.store, all).await?;
-        }
+    let step = async |i: usize| {
+        let all = keys.iter().map(|key| kv.putting(key, "", i.to_string())).collect();
+        commit(&*kv.store, all).await?;
         Ok(())
     };
-    cx.watching(watch, work).await
+    cx.watching(watch, 300, step).await.map(drop)
 }

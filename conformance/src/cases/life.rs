@@ -181,16 +181,14 @@ async fn life_9_compact_runs_beside_writes(cx: &Context) -> Verdict {
             }
         }
     };
-    let work = async {
-        for i in 0..200 {
-            // Alive again in the very place of an expired record.
-            kv.put(format!("expired{i}"), i.to_string()).await?;
-            let found = kv.get(format!("expired{i}")).await?;
-            ensure_eq!(found, Some(bytes(i.to_string())), "`expired{i}`, put again beside compact");
-        }
+    let step = async |i: usize| {
+        // Alive again in the very place of an expired record.
+        let key = format!("expired{}", i % 200);
+        kv.put(&key, i.to_string()).await?;
+        ensure_eq!(kv.get(&key).await?, Some(bytes(i.to_string())), "`{key}`, put again beside compact");
         Ok(())
     };
-    cx.watching(compacting, work).await?;
+    cx.watching(compacting, 200, step).await?;
     ensure_eq!(kv.entries().await?.len(), 200, "the number of entries");
     Ok(())
 }

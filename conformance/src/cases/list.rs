@@ -184,23 +184,21 @@ async fn list_1_an_element_never_appears_before_one_that_was_readable(cx: &Conte
             }
         }
     };
-    let work = async {
+    let step = async |i: usize| {
         cx.together(4, |writer| {
             let list = list.clone();
             async move {
-                for i in 0..50 {
-                    list.append("key", &[format!("{writer} {i}")]).await?;
-                }
+                list.append("key", &[format!("{writer} {i}")]).await?;
                 Ok(())
             }
         })
         .await
     };
-    cx.watching(watch, work).await?;
+    let steps = cx.watching(watch, 50, step).await?;
     let all = list.elements("key").await?;
     for writer in 0..4 {
         let own: Vec<_> = all.iter().filter(|e| e.starts_with(format!("{writer} ").as_bytes())).cloned().collect();
-        let expected: Vec<_> = (0..50).map(|i| bytes(format!("{writer} {i}"))).collect();
+        let expected: Vec<_> = (0..steps).map(|i| bytes(format!("{writer} {i}"))).collect();
         ensure_eq!(own, expected, "the elements of writer {writer}");
     }
     Ok(())
@@ -234,16 +232,15 @@ async fn list_2_a_list_is_replaced_atomically(cx: &Context) -> Verdict {
             }
         }
     };
-    let work = async {
-        for i in 1..300 {
-            let payload = i.to_string();
-            let put = vec![list.removing("key"), list.appending("key", &[&payload, &payload, &payload], None)];
-            commit(&*list.store, put).await?;
-        }
+    let step = async |i: usize| {
+        let payload = i.to_string();
+        let put = vec![list.removing("key"), list.appending("key", &[&payload, &payload, &payload], None)];
+        commit(&*list.store, put).await?;
         Ok(())
     };
-    cx.watching(watch, work).await?;
-    ensure_eq!(list.elements("key").await?, [bytes("299"), bytes("299"), bytes("299")], "the list after all puts");
+    let steps = cx.watching(watch, 300, step).await?;
+    let last = bytes((steps - 1).to_string());
+    ensure_eq!(list.elements("key").await?, [last.clone(), last.clone(), last], "the list after all puts");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! NAME: identity, limits, what the catalog refuses.
 
-use statehold_core::{ErrorKind, KeyGroup, KeyGroups, KeyShape, Limits, Model, Mutation, Name, Store};
+use statehold_core::{Address, ErrorKind, KeyGroup, KeyGroups, KeyShape, Limits, Model, Mutation, Name, Store};
 
 use crate::{
     Case, Context,
@@ -172,7 +172,8 @@ async fn name_2_an_empty_key_is_refused(cx: &Context) -> Verdict {
     ensure_eq!(kv.get("key").await?, Some(bytes("")), "an empty value");
     refused(kv.put("", "value").await, ErrorKind::InvalidInput, "a put under the empty key")?;
     refused(kv.delete("").await, ErrorKind::InvalidInput, "a delete of the empty key")?;
-    let both = vec![kv.putting("", "", "x"), kv.putting("key", "", "changed")];
+    let empty = Address { key: bytes(""), ..kv.at("key", "") };
+    let both = vec![Mutation::Put(empty, kv.seal(b"", b"", b"x", None)), kv.putting("key", "", "changed")];
     refused(commit(&*kv.store, both).await, ErrorKind::InvalidInput, "a batch with an empty key in it")?;
     ensure_eq!(kv.get("key").await?, Some(bytes("")), "the other record of the refused batch");
     Ok(())
@@ -212,14 +213,15 @@ async fn name_2_a_value_at_the_limit_works_and_one_over_is_refused(cx: &Context)
     let store = cx.open_with(|request| request.limits = limits).await?;
     ensure_eq!(store.limits(), limits, "the limits of a store opened with others");
     let kv = State::register(&store, "state", Model::Kv, |_| {}).await?;
+    let keys = kv.neighbours("key", 2);
     let payload = vec![7; 4096];
-    kv.put("key", &payload).await?;
-    ensure_eq!(kv.get("key").await?, Some(bytes(&payload)), "a value at the limit");
+    kv.put(&keys[0], &payload).await?;
+    ensure_eq!(kv.get(&keys[0]).await?, Some(bytes(&payload)), "a value at the limit");
     let over = vec![8; 4097];
-    let both = vec![kv.putting("key", "", "changed"), kv.putting("other", "", &over)];
+    let both = vec![kv.putting(&keys[0], "", "changed"), kv.putting(&keys[1], "", &over)];
     refused(commit(&*store, both).await, ErrorKind::LimitExceeded, "a value one byte over the limit")?;
-    ensure_eq!(kv.get("key").await?, Some(bytes(&payload)), "the other record of the refused batch");
-    ensure_eq!(kv.get("other").await?, None, "the record over the limit");
+    ensure_eq!(kv.get(&keys[0]).await?, Some(bytes(&payload)), "the other record of the refused batch");
+    ensure_eq!(kv.get(&keys[1]).await?, None, "the record over the limit");
     Ok(())
 }
 

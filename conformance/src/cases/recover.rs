@@ -1,7 +1,7 @@
 //! LIFE-5 and LIFE-7: recover, and content that came from elsewhere.
 
 use statehold_core::{
-    ArchiveStep, Cell, ErrorKind, KeyGroup, KeyGroups, Limits, Millis, Model, Mutation, Revision, Row, ScanRequest,
+    ArchiveStep, Cell, Condition, ErrorKind, KeyGroup, KeyGroups, Limits, Millis, Model, Revision, Row, ScanRequest,
 };
 
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
     case::cases,
     contents::Contents,
     context::START,
-    failure::{Failure, Verdict, ensure, ensure_eq, refused, refused_as},
-    state::{State, bytes, commit, spec},
+    failure::{Failure, Verdict, ensure, ensure_eq, refused},
+    state::{State, bytes, commit, commit_if, only_revision, spec},
     tape::Tape,
 };
 
@@ -376,16 +376,11 @@ async fn life_7_revisions_keep_their_order(cx: &Context) -> Verdict {
     let kv = kv.again(&other).await?;
     let after = order(statehold_core::collect(&*other, kv.scan(KeyGroup(0))).await?);
     ensure_eq!(after, before, "the keys by revision, after recovery into another store");
-    let newest = kv.put(&keys[0], "new").await?.revisions[0];
+    let newest = only_revision(&kv.put(&keys[0], "new").await?)?;
     let rows = statehold_core::collect(&*other, kv.scan(KeyGroup(0))).await?;
     ensure!(rows.iter().all(|row| row.cell.revision <= newest), "a recovered record has a later revision than {newest:?}");
-    let stale: Vec<Mutation> = vec![kv.deleting(&keys[1], "")];
-    let error = crate::state::commit_if(
-        &*other,
-        vec![(kv.at(&keys[1], ""), statehold_core::Condition::RevisionIs(newest))],
-        stale,
-    )
-    .await;
-    refused_as(error, &[ErrorKind::Conflict], "a condition on the revision of another record")?;
+    let another = vec![(kv.at(&keys[1], ""), Condition::RevisionIs(newest))];
+    let result = commit_if(&*other, another, vec![kv.deleting(&keys[1], "")]).await;
+    refused(result, ErrorKind::Conflict, "a condition on the revision of another record")?;
     Ok(())
 }

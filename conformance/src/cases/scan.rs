@@ -320,14 +320,12 @@ async fn kv_4_a_page_is_one_point_in_time(cx: &Context) -> Verdict {
             }
         }
     };
-    let work = async {
-        for i in 0..500 {
-            let (from, to) = if i % 2 == 0 { (&first, &last) } else { (&last, &first) };
-            commit(&*kv.store, vec![kv.deleting(from, ""), kv.putting(to, "", "token")]).await?;
-        }
+    let step = async |i: usize| {
+        let (from, to) = if i % 2 == 0 { (&first, &last) } else { (&last, &first) };
+        commit(&*kv.store, vec![kv.deleting(from, ""), kv.putting(to, "", "token")]).await?;
         Ok(())
     };
-    cx.watching(watch, work).await
+    cx.watching(watch, 300, step).await.map(drop)
 }
 
 async fn kv_4_a_scan_ends_at_its_state_and_group(cx: &Context) -> Verdict {

@@ -109,6 +109,11 @@ impl Archive {
         tracing::info!(archive = %self.folder, epoch = record.number, %groups, owner, "claimed");
         Ok(Claim { epoch: record.number, groups, base, attempts: Arc::default() })
     }
+
+    /// Whether nobody has claimed any of the claim's groups since.
+    pub(crate) async fn is_current(&self, claim: &Claim) -> Result<bool> {
+        Ok(claim.check(&*self.log.follow().await?).is_ok())
+    }
 }
 
 /// Whether a claim has all of `groups`.

@@ -66,7 +66,7 @@ impl Archive {
     /// checkpoints are as they were and the id can be tried again. An id of the current timeline
     /// cannot be taken twice; one that was rolled back can, and the newer checkpoint then has it.
     ///
-    /// Memory is bounded by two objects of about 16 MiB and a few row groups, not by the store.
+    /// Memory is bounded by two objects of about 8 MiB and a row group, not by the store.
     ///
     /// # Errors
     /// - `Fenced`: somebody claimed these groups since; nothing was recorded.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use statehold_core::{
-    Clock, Error, ErrorKind, KeyGroups, Name, Ownership, Resources, Result, Unclean, WriterId,
+    Clock, Error, ErrorKind, KeyGroups, Name, OpenRequest, Ownership, Resources, Result, Unclean, WriterId,
 };
 
 use super::{
@@ -34,6 +34,17 @@ pub enum RecoverFrom {
     LatestOrEmpty,
     /// This checkpoint; what came after it is superseded.
     Id(CheckpointId),
+}
+
+/// The content to begin with, once the archive was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// What the stores held when they were last used.
+    AsLeft,
+    /// Nothing.
+    Empty,
+    /// This checkpoint.
+    At(CheckpointId),
 }
 
 /// Opens a [`StateManager`].
@@ -102,7 +113,8 @@ impl ManagerBuilder {
         self
     }
 
-    /// Throws away what the stores hold.
+    /// Throws away what the stores hold, and begins with nothing. Checkpoints stay, superseded: none of them
+    /// is the latest any more.
     pub fn discard(mut self) -> Self {
         self.discard = true;
         self
@@ -141,8 +153,19 @@ impl ManagerBuilder {
             })?),
             None => None,
         };
-        let target = self.target(archive.as_ref()).await?;
-        let stores = self.open_stores(&plans, &namespace, groups, &resources, target).await?;
+        let start = self.start(archive.as_ref()).await?;
+        let unclean = match start {
+            Start::AsLeft => Unclean::Refuse,
+            Start::Empty => Unclean::Discard,
+            Start::At(_) => Unclean::Recover,
+        };
+        let mut requests = Vec::new();
+        for plan in &plans {
+            let request = plan.request(&namespace, groups, unclean, &resources);
+            self.descriptor.located(request.check(&plan.capabilities), &format!("stores.{}", plan.name))?;
+            requests.push(request);
+        }
+        let stores = self.open_stores(&plans, requests).await?;
         let manager = StateManager(Arc::new(Inner {
             descriptor: self.descriptor,
             namespace,
@@ -154,7 +177,7 @@ impl ManagerBuilder {
             owner: self.owner,
             claim: parking_lot::Mutex::new(None),
         }));
-        if let Err(error) = manager.begin(target, self.read_only).await {
+        if let Err(error) = manager.begin(start, self.read_only).await {
             // The stores must not stay locked behind a manager that nobody got.
             let _ = manager.close().await;
             return Err(error);
@@ -174,24 +197,25 @@ impl ManagerBuilder {
         }
     }
 
-    /// The checkpoint to go back to, if any.
-    async fn target(&self, archive: Option<&Archive>) -> Result<Option<CheckpointId>> {
+    async fn start(&self, archive: Option<&Archive>) -> Result<Start> {
+        if self.read_only && (self.discard || self.recover != RecoverFrom::AsLeft) {
+            return Err(Error::invalid("a read-only manager neither recovers nor discards")
+                .advise("open it without `read_only`"));
+        }
         let select = match self.recover {
-            RecoverFrom::AsLeft => return Ok(None),
+            RecoverFrom::AsLeft if self.discard => return Ok(Start::Empty),
+            RecoverFrom::AsLeft => return Ok(Start::AsLeft),
             RecoverFrom::Latest | RecoverFrom::LatestOrEmpty => Select::Latest,
             RecoverFrom::Id(id) => Select::Id(id),
         };
-        if self.read_only {
-            return Err(Error::invalid("a read-only manager cannot recover").advise("open it without `read_only`"));
-        }
         let Some(archive) = archive else {
             return Err(Error::invalid("there is no archive to recover from")
                 .about("archive")
                 .advise("add `[archive] url = \"file:///…\"` to the descriptor"));
         };
         match archive.resolve(select).await {
-            Ok(found) => Ok(Some(found.id)),
-            Err(e) if e.kind() == ErrorKind::NotFound && self.recover == RecoverFrom::LatestOrEmpty => Ok(None),
+            Ok(found) => Ok(Start::At(found.id)),
+            Err(e) if e.kind() == ErrorKind::NotFound && self.recover == RecoverFrom::LatestOrEmpty => Ok(Start::Empty),
             Err(e) => Err(e),
         }
     }
@@ -199,24 +223,15 @@ impl ManagerBuilder {
     async fn open_stores(
         &self,
         plans: &[StorePlan],
-        namespace: &Name,
-        groups: KeyGroups,
-        resources: &Resources,
-        target: Option<CheckpointId>,
+        requests: Vec<OpenRequest>,
     ) -> Result<BTreeMap<String, Arc<StoreRuntime>>> {
-        let unclean = match (self.discard || self.recover == RecoverFrom::LatestOrEmpty, target) {
-            (_, Some(_)) => Unclean::Recover,
-            (true, None) => Unclean::Discard,
-            (false, None) => Unclean::Refuse,
-        };
         let writer = new_writer()?;
         let mut opened: BTreeMap<String, Arc<StoreRuntime>> = BTreeMap::new();
-        for plan in plans {
-            let request = plan.request(namespace, groups, unclean, resources);
+        for (plan, request) in plans.iter().zip(requests) {
+            let resources = request.resources.clone();
             match plan.backend.open(request).await {
                 Ok(store) => {
-                    let runtime =
-                        StoreRuntime::new(&plan.name, store, resources.clone(), plan.buffer_bytes, writer);
+                    let runtime = StoreRuntime::new(&plan.name, store, resources, plan.buffer_bytes, writer);
                     opened.insert(plan.name.clone(), runtime);
                 }
                 Err(error) => {

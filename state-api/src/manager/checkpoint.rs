@@ -2,8 +2,11 @@
 
 use statehold_core::{Error, ErrorKind, Ownership, Result, Store};
 
-use super::{Inner, StateManager};
-use crate::archive::{Archive, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, Select};
+use super::{Inner, StateManager, builder::Start};
+use crate::{
+    archive::{Archive, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, Select},
+    runtime::to_the_end,
+};
 
 /// A cut that is taken but not yet stored: writers go on meanwhile and are not in it.
 #[derive(Debug)]
@@ -64,10 +67,6 @@ impl StateManager {
     /// `InvalidInput` without an archive or read-only; what an engine fails with.
     pub async fn cut(&self, id: CheckpointId, metadata: &Metadata) -> Result<PendingCheckpoint> {
         let archive = self.checkpoints()?.clone();
-        let claim = self.0.claim.lock().clone().ok_or_else(|| {
-            Error::invalid("a manager that does not own its stores takes no checkpoints")
-                .advise("open it without `read_only`, with exclusive stores")
-        })?;
         // Less is left to commit while writers wait.
         for runtime in self.0.stores.values() {
             runtime.flush().await?;
@@ -80,6 +79,11 @@ impl StateManager {
             runtime.check_open()?;
             runtime.flush().await?;
         }
+        // Behind the gates: a recover that was under way has made a new one.
+        let claim = self.0.claim.lock().clone().ok_or_else(|| {
+            Error::invalid("a manager that does not own its stores takes no checkpoints")
+                .advise("open it without `read_only`, with exclusive stores")
+        })?;
         let stores: Vec<(&str, &dyn Store)> = self.0.stores.iter().map(|(n, r)| (n.as_str(), &*r.store)).collect();
         let cut = Cut::take(&stores).await?;
         Ok(PendingCheckpoint { archive, claim, id, metadata: metadata.clone(), cut })
@@ -94,69 +98,102 @@ impl StateManager {
     /// - What the object store or an engine fails with. With several stores, some may already be
     ///   recovered: repeat the call.
     pub async fn recover(&self, select: impl Into<Select>) -> Result<CheckpointInfo> {
-        let archive = self.checkpoints()?;
+        let archive = self.checkpoints()?.clone();
         if self.0.claim.lock().is_none() {
             return Err(Error::invalid("a manager that does not own its stores cannot recover")
                 .advise("open it without `read_only`, with exclusive stores"));
         }
-        let id = archive.resolve(select.into()).await?.id;
-        self.0.go_back(archive, id).await
+        let (inner, select) = (self.0.clone(), select.into());
+        to_the_end(async move {
+            let id = archive.resolve(select).await?.id;
+            inner.go_back(&archive, id).await
+        })
+        .await
     }
 
     /// Claims the key groups and brings the stores to the content to begin with.
-    pub(super) async fn begin(&self, target: Option<CheckpointId>, read_only: bool) -> Result<()> {
+    pub(super) async fn begin(&self, start: Start, read_only: bool) -> Result<()> {
         let inner = &self.0;
         let exclusive = inner.descriptor.stores.values().all(|s| s.ownership == Ownership::Exclusive);
-        let Some(archive) = inner.archive.as_ref().filter(|_| !read_only && exclusive) else { return Ok(()) };
-        match target {
-            Some(id) => inner.go_back(archive, id).await.map(drop),
-            None => {
-                // What the stores hold builds on the latest checkpoint, or there is none.
-                let claim = archive.claim(inner.groups, &inner.owner, latest(archive).await?).await?;
-                *inner.claim.lock() = Some(claim);
-                Ok(())
+        let archive = inner.archive.as_ref().filter(|_| !read_only && exclusive);
+        let base = match (start, archive) {
+            (Start::At(id), Some(archive)) => return inner.go_back(archive, id).await.map(drop),
+            // What the stores hold builds on the latest checkpoint, or there is none.
+            (Start::AsLeft, Some(archive)) => latest(archive).await?,
+            _ => None,
+        };
+        if let Some(archive) = archive {
+            let claim = archive.claim(inner.groups, &inner.owner, base).await?;
+            *inner.claim.lock() = Some(claim);
+        }
+        if start == Start::Empty {
+            for runtime in inner.stores.values() {
+                // A load of nothing: everything that was there is gone.
+                let emptied = async { runtime.store.loader(inner.groups).await?.publish().await };
+                emptied.await.map_err(|e| e.in_store(&runtime.name).during("discard"))?;
             }
         }
+        Ok(())
     }
 }
 
-impl Inner {
-    async fn go_back(&self, archive: &Archive, id: CheckpointId) -> Result<CheckpointInfo> {
-        let mut gates = Vec::new();
-        for runtime in self.stores.values() {
-            gates.push(runtime.close_gate().await);
-        }
-        let before = latest(archive).await?;
-        // Before anything changes: whoever else writes here is fenced from now on.
-        let claim = archive.claim(self.groups, &self.owner, Some(id)).await?;
-        let mut recovered = None;
-        for (name, runtime) in &self.stores {
-            runtime.check_open()?;
-            match archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await {
-                Ok(info) => {
-                    runtime.replaced();
-                    recovered = Some(info);
-                }
-                Err(error) => {
-                    if recovered.is_none() {
-                        // Nothing has changed: this owner goes on from where it was.
-                        *self.claim.lock() = Some(archive.claim(self.groups, &self.owner, before).await?);
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        *self.claim.lock() = Some(claim);
-        self.handles.lock().await.clear();
-        recovered.ok_or_else(|| Error::internal("a manager without stores"))
-    }
-}
-
-/// The latest checkpoint, if there is one.
 async fn latest(archive: &Archive) -> Result<Option<CheckpointId>> {
     match archive.resolve(Select::Latest).await {
         Ok(found) => Ok(Some(found.id)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
+    }
+}
+
+impl Inner {
+    async fn go_back(&self, archive: &Archive, id: CheckpointId) -> Result<CheckpointInfo> {
+        // No handle is made meanwhile, for a state that is about to be another one.
+        let mut handles = self.handles.lock().await;
+        let mut gates = Vec::new();
+        for runtime in self.stores.values() {
+            gates.push(runtime.close_gate().await);
+        }
+        for runtime in self.stores.values() {
+            runtime.check_open()?;
+        }
+        let old = self.claim.lock().clone();
+        let before = Timeline::of(archive, old).await?;
+        // Before anything changes: whoever else writes here is fenced from now on.
+        let claim = archive.claim(self.groups, &self.owner, Some(id)).await?;
+        let mut recovered = None;
+        for (name, runtime) in &self.stores {
+            match archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await {
+                Ok(info) => recovered = Some(info),
+                Err(error) => {
+                    if recovered.is_none() && before.is_ours {
+                        // The stores hold what they held: so their timeline goes on.
+                        let claim = archive.claim(self.groups, &self.owner, before.latest).await?;
+                        *self.claim.lock() = Some(claim);
+                    }
+                    return Err(error);
+                }
+            }
+            runtime.replaced();
+        }
+        *self.claim.lock() = Some(claim);
+        handles.clear();
+        recovered.ok_or_else(|| Error::internal("a manager without stores"))
+    }
+}
+
+/// Where an archive's timeline ends before a recover changes that.
+struct Timeline {
+    latest: Option<CheckpointId>,
+    /// What the stores hold builds on it: nobody else has claimed these groups since.
+    is_ours: bool,
+}
+
+impl Timeline {
+    async fn of(archive: &Archive, claim: Option<Claim>) -> Result<Self> {
+        let is_ours = match claim {
+            Some(claim) => archive.is_current(&claim).await?,
+            None => false,
+        };
+        Ok(Self { latest: latest(archive).await?, is_ours })
     }
 }

@@ -8,9 +8,10 @@ use std::{
 
 use statehold_core::{Error, ErrorKind, Model, Name, Result, SpecChange, StateSpec, key::Key};
 
-use super::StateManager;
+use super::{Inner, StateManager};
 use crate::{
     config::StateDescriptor,
+    runtime::to_the_end,
     state::{KeyListState, KeyMapState, KeyValueState, Value, ValueType, core::StateCore},
 };
 
@@ -35,7 +36,7 @@ impl Handles {
 
     /// The handle of a state, if it has one of these types.
     fn get<T: Any + Clone>(&self, name: &str, spec: &StateSpec) -> Result<Option<T>> {
-        let Some(handle) = self.0.get(name) else { return Ok(None) };
+        let Some(handle) = self.0.get(name).filter(|h| !h.core.is_fenced()) else { return Ok(None) };
         let other = |what: &str| {
             Error::new(ErrorKind::Conflict, format!("the state is open {what}"))
                 .in_state(name)
@@ -150,22 +151,8 @@ impl StateManager {
     /// # Errors
     /// `NotFound` if no store holds it; what the engine fails with.
     pub async fn drop_state(&self, name: &str) -> Result<()> {
-        Name::new(name)?;
-        let mut handles = self.0.handles.lock().await;
-        let places: Vec<_> = match self.0.descriptor.store_of(name) {
-            Some(store) => vec![self.0.runtime(store)?],
-            None => self.0.stores.values().collect(),
-        };
-        for runtime in places {
-            let states = runtime.store.states().await?;
-            if let Some((id, _)) = states.iter().find(|(_, spec)| spec.name == name) {
-                if let Some(handle) = handles.0.remove(name) {
-                    handle.core.mark_dropped();
-                }
-                return runtime.drop_state(*id).await.map_err(|e| e.in_state(name).during("drop"));
-            }
-        }
-        Err(Error::new(ErrorKind::NotFound, "the state was never written").in_state(name).advise("nothing to drop"))
+        let (inner, name) = (self.0.clone(), Name::new(name)?);
+        to_the_end(async move { inner.drop_state(name.as_str()).await }).await
     }
 
     fn declared(&self, name: &str, model: Model) -> Result<&StateDescriptor> {
@@ -237,5 +224,25 @@ impl StateManager {
         let (core, cache_bytes) = watch(&typed);
         handles.0.insert(name.to_owned(), Handle { typed: Box::new(typed.clone()), core, cache_bytes });
         Ok(typed)
+    }
+}
+
+impl Inner {
+    async fn drop_state(&self, name: &str) -> Result<()> {
+        let mut handles = self.handles.lock().await;
+        let places: Vec<_> = match self.descriptor.store_of(name) {
+            Some(store) => vec![self.runtime(store)?],
+            None => self.stores.values().collect(),
+        };
+        for runtime in places {
+            let states = runtime.store.states().await?;
+            if let Some((id, _)) = states.iter().find(|(_, spec)| spec.name == name) {
+                if let Some(handle) = handles.0.remove(name) {
+                    handle.core.mark_dropped();
+                }
+                return runtime.drop_state(*id).await.map_err(|e| e.in_state(name).during("drop"));
+            }
+        }
+        Err(Error::new(ErrorKind::NotFound, "the state was never written").in_state(name).advise("nothing to drop"))
     }
 }

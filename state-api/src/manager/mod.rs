@@ -29,7 +29,8 @@ pub(crate) struct Inner {
     groups: KeyGroups,
     resources: Resources,
     stores: BTreeMap<String, Arc<StoreRuntime>>,
-    /// One a state: so that all users of a state share its buffer and cache (contract OWN-7).
+    /// One a state: so that all users of a state share its buffer and cache (contract OWN-7). Who also closes
+    /// gates locks this first.
     handles: tokio::sync::Mutex<Handles>,
     archive: Option<Archive>,
     /// Who claims, for people.

@@ -18,6 +18,7 @@ pub(super) struct StorePlan {
     pub(super) durability: Durability,
     pub(super) buffer_bytes: usize,
     pub(super) ownership: Ownership,
+    pub(super) capabilities: Capabilities,
     descriptor: StoreDescriptor,
 }
 
@@ -44,6 +45,7 @@ pub(super) fn check(descriptor: &Descriptor, registry: &Registry) -> Result<Vec<
                 Ownership::Shared | Ownership::ReadOnly => 0,
             },
             ownership: store.ownership,
+            capabilities,
             descriptor: store.clone(),
         });
     }

@@ -4,6 +4,7 @@
 
 mod crash;
 mod double;
+mod engines;
 mod golden;
 mod race;
 mod recover;

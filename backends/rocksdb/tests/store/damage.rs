@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use futures::executor::block_on;
-use statehold_core::{Error, ErrorKind, Store};
+use statehold_core::{Error, ErrorKind};
 
 use crate::support::{Place, close, fill, register, values};
 

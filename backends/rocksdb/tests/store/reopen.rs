@@ -1,7 +1,7 @@
 //! What is there after a close, at each level.
 
 use futures::executor::block_on;
-use statehold_core::{Durability, KeyGroup, StateOperator, Store};
+use statehold_core::{Durability, KeyGroup};
 
 use crate::support::{Place, at, close, fill, get, register, values};
 

@@ -1,7 +1,7 @@
 //! Snapshots that outlive what made them.
 
 use futures::executor::block_on;
-use statehold_core::{ErrorKind, Reads, StateOperator, Store};
+use statehold_core::ErrorKind;
 
 use crate::support::{Place, at, close, fill, get, register, values};
 
