@@ -1,6 +1,9 @@
 //! [`States`]: the three states that hold the counts, and how a [`Tally`] gets into them.
 
-use statehold::{KeyListState, KeyMapState, KeyValueState, Result, StateManager};
+use std::pin::pin;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use statehold::{Error, KeyListState, KeyMapState, KeyValueState, Result, StateManager};
 
 use super::tally::{Change, Held, Tally};
 
@@ -13,6 +16,9 @@ pub(crate) const LINES: &str = "lines";
 
 /// Words that go into the states in one call.
 const PART: usize = 4096;
+
+/// Words that are read at the same time: maps and lists have no multi-key form.
+const READS: usize = 64;
 
 /// The counts, in the engine that the descriptor chose.
 pub(crate) struct States {
@@ -73,7 +79,7 @@ impl States {
             }
             from = next;
             let counts = self.counts.get_many(&strangers).await?;
-            for (word, count) in strangers.iter().zip(counts) {
+            let known = stream::iter(strangers.iter().zip(counts)).map(|(word, count)| async move {
                 let held = match count {
                     None => Held::default(),
                     Some(count) => Held {
@@ -82,6 +88,10 @@ impl States {
                         lines: self.lines.len(word).await? as usize,
                     },
                 };
+                Ok::<_, Error>((word, held))
+            });
+            let mut known = pin!(known.buffer_unordered(READS));
+            while let Some((word, held)) = known.try_next().await? {
                 tally.learn(word, &held);
             }
         }
@@ -90,7 +100,6 @@ impl States {
 
 #[cfg(test)]
 mod tests {
-    use futures::TryStreamExt;
     use statehold::{Model, ScanOrder, testing};
 
     use super::*;

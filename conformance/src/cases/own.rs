@@ -190,14 +190,15 @@ async fn own_2_a_dropped_recovery_leaves_old_or_new_content(cx: &Context) -> Ver
         ensure!(old || new, "a recovery dropped after {polls} polls leaves {} entries of {payloads:?}", entries.len());
         // Work that went on after the drop may still be publishing: a recovery
         // that is waited for comes behind it.
-        tape.restore(&*store, store.groups()).await?;
+        patiently(ErrorKind::Fenced, || tape.restore(&*store, store.groups())).await?;
         kv = kv.again(&store).await?;
         ensure_eq!(kv.entries().await?.len(), 50, "the entries after the recovery that was not dropped");
     }
     Ok(())
 }
 
-/// Tries again as long as the answer is `kind`, because work that was dropped is still on its way out.
+/// Tries again as long as the answer is `kind` or says that trying again helps, because work that
+/// was dropped is still on its way out.
 async fn patiently<T, F>(kind: ErrorKind, attempt: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = statehold_core::Result<T>>,
@@ -205,7 +206,7 @@ where
     const ATTEMPTS: usize = 100_000;
     for _ in 0..ATTEMPTS {
         match attempt().await {
-            Err(error) if error.kind() == kind => tokio::task::yield_now().await,
+            Err(error) if error.kind() == kind || error.is_retryable() => tokio::task::yield_now().await,
             result => return Ok(result?),
         }
     }

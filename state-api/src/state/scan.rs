@@ -62,7 +62,8 @@ struct Lane {
 impl Lane {
     async fn fill(&mut self, core: &StateCore) -> Result<()> {
         let limit = PageLimit { rows: MERGE_ROWS, ..PageLimit::default() };
-        while let (true, Some(after)) = (self.rows.is_empty(), self.next.take()) {
+        while self.rows.is_empty() {
+            let Some(after) = self.next.take() else { break };
             let (rows, next) = page(core, self.group, Some(after), limit).await?;
             (self.rows, self.next) = (rows.into(), next);
         }

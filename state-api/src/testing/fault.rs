@@ -25,6 +25,8 @@ pub enum Fault {
     AnswerLost,
     /// It does not happen, and is reported as done: what no engine may do. Proves that a test would notice.
     Lie,
+    /// It does not happen: the backend panics, as no backend may.
+    Panic,
 }
 
 /// Says which operations fail; shared by all stores that the backend opened.
@@ -127,7 +129,7 @@ impl FaultStore {
     fn read_fault(&self) -> Option<Error> {
         next(&self.switch.reads).map(|fault| match fault {
             Fault::Lost(kind) => injected(kind),
-            Fault::AnswerLost | Fault::Lie => injected(ErrorKind::Unavailable),
+            Fault::AnswerLost | Fault::Lie | Fault::Panic => injected(ErrorKind::Unavailable),
         })
     }
 }
@@ -169,6 +171,8 @@ impl Store for FaultStore {
             None => self.inner.commit(batch),
             Some(Fault::Lost(kind)) => Op::Ready(Err(injected(kind))),
             Some(Fault::Lie) => Op::Ready(Ok(Committed::default())),
+            #[allow(clippy::panic, reason = "this is what was asked for")]
+            Some(Fault::Panic) => Op::boxed(async { panic!("an injected panic") }),
             Some(Fault::AnswerLost) => Op::boxed(async move {
                 self.inner.commit(batch).finish().await?;
                 Err(injected(ErrorKind::Indeterminate))

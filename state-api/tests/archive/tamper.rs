@@ -150,3 +150,39 @@ async fn own_6_verify_finds_a_value_that_was_damaged_before_it_was_archived() {
     let error = archive.verify(id(1)).await.unwrap_err();
     assert_eq!((error.kind(), error.state(), error.subject()), (ErrorKind::Corrupt, Some("counts"), Some("pear")));
 }
+
+/// A record with other content and the right hash for it.
+fn forge(record: &std::path::Path, change: impl Fn(&str) -> String) {
+    let text = fs::read_to_string(record).unwrap();
+    let (head, rest) = text.split_once(r#"","#).unwrap();
+    let head = &head[..head.rfind('"').unwrap()];
+    let rest = change(rest);
+    fs::write(record, format!("{head}\"{}\",{rest}", blake3::hash(rest.as_bytes()))).unwrap();
+}
+
+#[tokio::test]
+async fn life_4_a_forged_record_reaches_nothing_outside_the_archive() {
+    let victim = Victim::new().await;
+    let record = victim.record(3);
+    let object = victim.objects(2).await.remove(0);
+    let name = object.file_name().unwrap().to_str().unwrap();
+    for other in ["../../../etc/passwd", "/etc/passwd", "..", ""] {
+        let whole = fs::read(&record).unwrap();
+        forge(&record, |rest| rest.replace(name, other));
+        let error = victim.open("orders").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{other}: {error}");
+        named(&error, &record);
+        fs::write(&record, whole).unwrap();
+    }
+    forge(&record, |rest| rest.replace(r#""rows":20"#, r#""rows":18446744073709551615"#));
+    assert_eq!(victim.corrupt(id(2)).await.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn name_5_a_record_of_a_newer_format_is_refused_and_named() {
+    let victim = Victim::new().await;
+    forge(&victim.record(2), |rest| rest.replace(r#""format":1"#, r#""format":2"#));
+    let error = victim.open("orders").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    named(&error, &victim.record(2));
+}

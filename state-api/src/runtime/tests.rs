@@ -1,1 +1,0 @@
-//! What the runtime owes its callers, piece by piece.

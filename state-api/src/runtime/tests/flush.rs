@@ -1,0 +1,136 @@
+use futures::poll;
+use statehold_core::{Batch, ErrorKind, Mutation, Reads as _};
+use tokio::pin;
+
+use super::{at, cell, runtime, state};
+use crate::testing::Fault;
+
+#[tokio::test]
+async fn own_7_the_cache_follows_a_write_before_the_records_stripe_moves() {
+    // Otherwise an update that saw the stripe moved, but the old value in the cache, would undo the write.
+    let (runtime, _) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    let here = at(state.id, "k");
+    let before = runtime.stripe(&here).1;
+    let mut then = None;
+    state.set(here.clone(), Some(cell("v")), || then = Some(runtime.stripe(&here).1)).await.unwrap();
+    assert_eq!(then, Some(before));
+    assert_ne!(runtime.stripe(&here).1, before);
+}
+
+#[tokio::test]
+async fn own_7_the_cache_follows_a_commit_past_the_buffer_before_the_stripe_moves() {
+    let (runtime, _) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    let here = at(state.id, "k");
+    let before = runtime.stripe(&here).1;
+    let (send, seen) = futures::channel::oneshot::channel();
+    let (other, place) = (runtime.clone(), here.clone());
+    let then = move || send.send(other.stripe(&place).1).unwrap();
+    let batch = Batch { mutations: vec![Mutation::Put(here.clone(), cell("v"))], ..Batch::default() };
+    runtime.commit_in_order(batch, then).await.unwrap();
+    assert_eq!(seen.await, Ok(before));
+    assert_ne!(runtime.stripe(&here).1, before);
+}
+
+#[tokio::test]
+async fn life_5_a_writer_who_waited_at_the_gate_stages_nothing_for_content_that_is_gone() {
+    // What was staged for a state that is gone could never be flushed, nor anything behind it.
+    let (runtime, _) = runtime(4096).await;
+    let (old, other) = (state(&runtime, "old").await, state(&runtime, "other").await);
+    let closed = runtime.close_gate().await;
+    let writing = old.set(at(old.id, "k"), Some(cell("v")), || ());
+    pin!(writing);
+    assert!(poll!(&mut writing).is_pending());
+    old.mark_dropped();
+    runtime.store.drop_state(old.id).await.unwrap();
+    drop(closed);
+    assert_eq!(writing.await.unwrap_err().kind(), ErrorKind::Fenced);
+    other.set(at(other.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    runtime.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn life_5_nobody_waits_for_a_flush_of_what_recover_has_thrown_away() {
+    let (runtime, _) = runtime(1 << 20).await;
+    let state = state(&runtime, "a").await;
+    state.set(at(state.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    let flushing = runtime.flush();
+    pin!(flushing);
+    assert!(poll!(&mut flushing).is_pending());
+    runtime.replaced();
+    flushing.await.unwrap();
+    assert_eq!(runtime.reader().get(&at(state.id, "k")).finish().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn batch_4_a_flush_whose_answer_was_lost_is_resolved_under_its_marker() {
+    let (runtime, switch) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    state.set(at(state.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    switch.fail_commit(0, Fault::AnswerLost);
+    runtime.flush().await.unwrap();
+    let marker = runtime.store.last_marker(runtime.writer).await.unwrap();
+    assert_eq!(marker, Some((1, None)));
+}
+
+#[tokio::test]
+async fn own_3_a_failed_flush_fails_those_who_wait_for_it_and_only_them() {
+    let (runtime, switch) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    let put = |n: u32| state.set(at(state.id, &n.to_string()), Some(cell("value")), || ());
+    put(0).await.unwrap();
+    switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
+    assert_eq!(runtime.flush().await.unwrap_err().kind(), ErrorKind::ResourceExhausted);
+    assert_eq!(runtime.staged().1, 1);
+    // The engine is well again: no writer hears of a failure that is over.
+    for n in 0..1_000 {
+        put(n).await.unwrap();
+    }
+    runtime.flush().await.unwrap();
+    assert_eq!(runtime.staged(), (0, 0));
+}
+
+#[tokio::test]
+async fn own_3_a_writer_without_room_gets_the_reason_instead_of_waiting_for_ever() {
+    let (runtime, switch) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    for _ in 0..10_000 {
+        switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
+    }
+    let mut staged = 0;
+    let error = loop {
+        match state.set(at(state.id, &staged.to_string()), Some(cell("value")), || ()).await {
+            Ok(()) => staged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
+    assert!(error.advice().unwrap().contains("nothing is lost"), "{error}");
+    assert_eq!(runtime.staged().1, staged);
+    switch.mend();
+    runtime.flush().await.unwrap();
+    let read = runtime.store.get(&at(state.id, "0")).finish().await.unwrap();
+    assert_eq!(read.map(|c| c.value), Some("value".into()));
+}
+
+#[tokio::test]
+async fn name_2_a_change_that_no_batch_could_hold_is_refused_and_the_buffer_goes_on() {
+    let (runtime, _) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    let limit = runtime.store.limits().batch;
+    let refused = state.stage(&[], limit + 1, |_| panic!("not to be staged")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::LimitExceeded);
+    assert!(state.stage(&[], limit, |stage| stage.set(at(state.id, "k"), Some(cell("v")))).await.unwrap());
+    runtime.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn own_3_a_backend_that_panics_is_an_internal_error_to_those_who_wait() {
+    let (runtime, switch) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    state.set(at(state.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    switch.fail_commit(0, Fault::Panic);
+    assert_eq!(runtime.flush().await.unwrap_err().kind(), ErrorKind::Internal);
+    runtime.flush().await.unwrap();
+}

@@ -1,0 +1,104 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use statehold::{ErrorKind, WriteBatch};
+
+use crate::support::{SIZES, on_every_engine, refused};
+
+on_every_engine! {
+    async fn own_7_a_second_handle_with_another_rust_type_is_refused(place: Place) {
+        let manager = place.open(place.descriptor()).await;
+        let _first = manager.key_value::<String, u64>("kv").await.unwrap();
+        manager.key_value::<String, u64>("kv").await.unwrap();
+        for (kind, message) in [
+            refused(manager.key_value::<String, u32>("kv").await),
+            refused(manager.key_value::<Vec<u8>, u64>("kv").await),
+        ] {
+            assert_eq!(kind, ErrorKind::Conflict);
+            assert!(message.contains("`kv`"), "{message}");
+        }
+        manager.close().await.unwrap();
+    }
+
+    async fn own_7_no_reader_gets_a_value_older_than_one_whose_put_had_returned(place: Place) {
+        for (buffer, cache) in SIZES {
+            let manager = place.open(place.sized(buffer, cache)).await;
+            let state = manager.key_value::<u64, u64>("kv").await.unwrap();
+            let versioned = manager.key_value::<u64, u64>("versioned").await.unwrap();
+            let written: Arc<[AtomicU64]> = (0..8).map(|_| AtomicU64::new(0)).collect();
+            let (writer, acknowledged) = (state.clone(), written.clone());
+            let writing = tokio::spawn(async move {
+                for n in 1..6_000_u64 {
+                    let key = n % 8;
+                    match n % 5 {
+                        0 => writer.update(&key, |_| Ok(n)).await.unwrap(),
+                        1 => writer.put_many([(key, n)]).await.unwrap(),
+                        2 => {
+                            let mut batch = WriteBatch::new();
+                            batch.put(&writer, &key, n).unwrap();
+                            if n % 10 == 2 {
+                                // Goes past the buffer.
+                                batch.put(&versioned, &key, n).unwrap();
+                            }
+                            batch.commit().await.unwrap();
+                        }
+                        _ => writer.put(&key, n).await.unwrap(),
+                    }
+                    acknowledged[key as usize].store(n, Ordering::Release);
+                }
+            });
+            let readers: Vec<_> = (0..3_u64).map(|task| {
+                let (state, written) = (state.clone(), written.clone());
+                tokio::spawn(async move {
+                    for turn in 0..6_000_u64 {
+                        let key = (turn * 7 + task) % 8;
+                        let least = written[key as usize].load(Ordering::Acquire);
+                        let found = state.get(&key).await.unwrap().unwrap_or(0);
+                        assert!(found >= least, "{found} was read after {least} was written; buffer {buffer}, cache {cache}");
+                        if turn % 64 == 0 {
+                            tokio::task::yield_now().await;
+                        }
+                    }
+                })
+            }).collect();
+            writing.await.unwrap();
+            for reader in readers {
+                reader.await.unwrap();
+            }
+            manager.close().await.unwrap();
+        }
+    }
+
+    async fn own_7_memory_shows_buffer_and_cache_and_both_stay_under_their_budgets(place: Place) {
+        let (buffer, cache) = (64 << 10, 32 << 10);
+        let manager = place.open(place.sized(buffer, cache)).await;
+        let state = manager.key_value::<u64, Vec<u8>>("kv").await.unwrap();
+        let (mut greatest_buffer, mut greatest_cache) = (0, 0);
+        for n in 0..5_000_u64 {
+            state.put(&n, vec![0; 100]).await.unwrap();
+            state.get(&n).await.unwrap();
+            let memory = manager.memory().await;
+            greatest_buffer = greatest_buffer.max(memory.stores["local"].buffer);
+            greatest_cache = greatest_cache.max(memory.caches["kv"]);
+            assert!(memory.total() >= memory.stores["local"].buffer + memory.caches["kv"]);
+        }
+        // The last write may pass the limit.
+        assert!((1..=buffer as u64 + 300).contains(&greatest_buffer), "{greatest_buffer}");
+        assert!((1..=cache as u64).contains(&greatest_cache), "{greatest_cache}");
+        manager.close().await.unwrap();
+    }
+
+    async fn own_7_a_value_too_great_for_the_cache_is_not_shadowed_by_the_one_before(place: Place) {
+        let manager = place.open(place.sized(1 << 20, 4 << 10)).await;
+        let state = manager.key_value::<String, Vec<u8>>("kv").await.unwrap();
+        for length in [10, 100_000, 20, 5_000, 30] {
+            state.put("a", vec![1; length]).await.unwrap();
+            assert_eq!(state.get("a").await.unwrap().map(|v| v.len()), Some(length));
+            state.update("a", |v| Ok(vec![2; v.unwrap().len() + 70_000])).await.unwrap();
+            assert_eq!(state.get("a").await.unwrap().map(|v| v.len()), Some(length + 70_000));
+        }
+        manager.close().await.unwrap();
+    }
+}

@@ -1,0 +1,17 @@
+//! What typed states promise, on every engine (contract KV, LIST, MAP, BATCH, OWN-2, OWN-7).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batch;
+mod cache;
+mod concurrent;
+mod kv;
+mod limit;
+mod list;
+mod map;
+mod model;
+mod polled;
+mod scan;
+mod schema;
+mod ttl;
