@@ -108,7 +108,8 @@ fn shown(info: &CheckpointInfo) -> String {
     for store in &info.contents {
         for state in &store.states {
             let spec = &state.spec;
-            let key = spec.sub_type.as_ref().map_or_else(|| spec.key_type.clone(), |sub| format!("{}, {sub}", spec.key_type));
+            let key =
+                spec.sub_type.as_ref().map_or_else(|| spec.key_type.clone(), |sub| format!("{}, {sub}", spec.key_type));
             states.add_row([
                 store.name.clone(),
                 spec.name.clone(),

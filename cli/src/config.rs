@@ -21,6 +21,15 @@ impl Config {
         Descriptor::from_file(&self.config)
     }
 
+    /// The file's absolute path.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is no working directory.
+    pub(crate) fn path(&self) -> Result<PathBuf> {
+        std::path::absolute(&self.config)
+            .map_err(|e| Error::invalid("there is no working directory").advise("go to one that exists").because(e))
+    }
+
     /// Opens its archive, and none of its stores.
     ///
     /// # Errors

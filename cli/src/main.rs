@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod config;
+mod conform;
 mod failure;
 mod kinds;
 mod out;
@@ -45,35 +46,42 @@ enum Command {
     Checkpoints(checkpoints::Arguments),
     /// Make the stores what a checkpoint shows
     Recover(recover::Arguments),
+    /// Prove that the engine of a store keeps the storage contract, in places of its own
+    Conform(conform::Arguments),
 }
 
-async fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<()> {
     match command {
-        Command::Quickstart(arguments) => quickstart::run(arguments).await,
+        Command::Quickstart(arguments) => asynchronously(quickstart::run(arguments)),
         Command::Kinds(arguments) => kinds::run(&arguments),
-        Command::Get(arguments) => state::get(arguments).await,
-        Command::Scan(arguments) => state::scan(arguments).await,
-        Command::Count(arguments) => state::count(arguments).await,
-        Command::Put(arguments) => state::put(arguments).await,
-        Command::Delete(arguments) => state::delete(arguments).await,
-        Command::Checkpoints(arguments) => checkpoints::run(arguments).await,
-        Command::Recover(arguments) => recover::run(arguments).await,
+        Command::Get(arguments) => asynchronously(state::get(arguments)),
+        Command::Scan(arguments) => asynchronously(state::scan(arguments)),
+        Command::Count(arguments) => asynchronously(state::count(arguments)),
+        Command::Put(arguments) => asynchronously(state::put(arguments)),
+        Command::Delete(arguments) => asynchronously(state::delete(arguments)),
+        Command::Checkpoints(arguments) => asynchronously(checkpoints::run(arguments)),
+        Command::Recover(arguments) => asynchronously(recover::run(arguments)),
+        // The suite makes a runtime for each case.
+        Command::Conform(arguments) => conform::run(&arguments),
     }
 }
 
+fn asynchronously(command: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| {
+        Error::new(ErrorKind::ResourceExhausted, "cannot start threads").advise("raise `ulimit -u`").because(cause)
+    })?;
+    runtime.block_on(command)
+}
 fn main() -> ExitCode {
+    if let Some(code) = conform::child() {
+        return code;
+    }
     // Wrong usage ends here with clap's message and code 2.
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("STATEHOLD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(arguments.command)),
-        Err(cause) => {
-            Err(Error::new(ErrorKind::ResourceExhausted, "cannot start threads").advise("raise `ulimit -u`").because(cause))
-        }
-    };
-    match outcome {
+    match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }

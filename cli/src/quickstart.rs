@@ -20,11 +20,14 @@ mod words;
 
 use std::{path::PathBuf, time::Instant};
 
-use statehold::{ErrorKind, RecoverFrom, Result, StateManager, archive::{CheckpointInfo, Select}};
+use statehold::{
+    ErrorKind, RecoverFrom, Result, StateManager,
+    archive::{CheckpointInfo, Select},
+};
 
 use self::{
-    count::Counter, input::Input, output::Output, place::Place, position::Position, progress::Progress,
-    reader::Reader, report::Report, states::States,
+    count::Counter, input::Input, output::Output, place::Place, position::Position, progress::Progress, reader::Reader,
+    report::Report, states::States,
 };
 use crate::out::Out;
 
@@ -74,20 +77,22 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let reader = Reader::resume(input.clone(), &position, |bytes| progress.advance(bytes))?;
     progress.begin("counting");
     let states = States::open(&manager).await?;
-    let mut counter =
-        Counter::new(&manager, states, reader, &position, latest, arguments.checkpoint_every, &progress)?;
+    let mut counter = Counter::new(&manager, states, reader, &position, latest, arguments.checkpoint_every, &progress)?;
     counter.run().await?;
     let counted = counter.finish().await?;
     progress.finish();
 
-    let mut report =
-        Report::new((&input_path, &input), &place, (resumed, &position), &counted, begun.elapsed());
+    let mut report = Report::new((&input_path, &input), &place, (resumed, &position), &counted, begun.elapsed());
     if let Some(output) = output {
         report.output = Some(output.write(counted.states.counts()).await?);
     }
     manager.close().await?;
     let mut out = Out::new();
-    if arguments.json { out.json(&report)? } else { out.line(report.screen())? }
+    if arguments.json {
+        out.json(&report)?
+    } else {
+        out.line(report.screen())?
+    }
     out.finish()
 }
 

@@ -25,10 +25,11 @@ pub(crate) struct State {
 pub(crate) struct Get {
     #[command(flatten)]
     of: State,
-    /// Its key; write a tuple as '(1, "text")' and odd bytes as \xff
+    /// Its key; write a tuple as '(1, "text")', odd bytes as \xff, and what begins with a dash behind --
+    #[arg(allow_negative_numbers = true)]
     key: String,
     /// An entry of a map; without it all of the key's are shown
-    #[arg(long, value_name = "SUBKEY", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SUBKEY", allow_negative_numbers = true)]
     sub: Option<String>,
 }
 
@@ -52,13 +53,13 @@ pub(crate) struct Put {
     #[command(flatten)]
     of: State,
     /// Its key
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     key: String,
     /// The value; of a list all its elements
-    #[arg(required = true, allow_hyphen_values = true)]
+    #[arg(required = true, allow_negative_numbers = true)]
     values: Vec<String>,
     /// The entry of a map
-    #[arg(long, value_name = "SUBKEY", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SUBKEY", allow_negative_numbers = true)]
     sub: Option<String>,
 }
 
@@ -67,10 +68,10 @@ pub(crate) struct Delete {
     #[command(flatten)]
     of: State,
     /// Its key
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     key: String,
     /// One entry of a map; without it all of the key's go
-    #[arg(long, value_name = "SUBKEY", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SUBKEY", allow_negative_numbers = true)]
     sub: Option<String>,
 }
 
@@ -106,7 +107,9 @@ pub(crate) async fn get(arguments: Get) -> Result<()> {
     manager.close().await?;
     if entries.is_empty() {
         let what = if rows.model() == Model::Map && arguments.sub.is_some() { "entry" } else { "key" };
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no such {what}")).in_state(arguments.of.state));
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no such {what}"))
+            .in_state(arguments.of.state)
+            .advise("`statehold scan` shows those there are"));
     }
     let mut out = Out::new();
     for mut entry in entries {

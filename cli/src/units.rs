@@ -68,9 +68,14 @@ mod tests {
 
     #[test]
     fn sizes_have_the_unit_that_keeps_them_short() {
-        for (number, want) in
-            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_400, "999.4 kB"), (1_500_000, "1.5 MB"), (7_000_000_000, "7.0 GB")]
-        {
+        for (number, want) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_400, "999.4 kB"),
+            (1_500_000, "1.5 MB"),
+            (7_000_000_000, "7.0 GB"),
+        ] {
             assert_eq!(bytes(number), want);
         }
     }

@@ -154,6 +154,7 @@ impl Context {
         F: Future<Output = Verdict> + Send,
     {
         const LOOKS: usize = 100;
+        let most = steps * 100;
         let (looks, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (looked, over) = (looks.clone(), done.clone());
         let watcher = tokio::spawn(async move {
@@ -165,7 +166,8 @@ impl Context {
             watch().await
         });
         let (mut did, mut worked) = (0, Ok(()));
-        while worked.is_ok() && !watcher.is_finished() && (did < steps || looks.load(Ordering::Acquire) < LOOKS) {
+        let unseen = || looks.load(Ordering::Acquire) < LOOKS;
+        while worked.is_ok() && !watcher.is_finished() && (did < steps || did < most && unseen()) {
             worked = step(did).await;
             did += 1;
             tokio::task::yield_now().await;

@@ -66,20 +66,12 @@ macro_rules! ensure_eq {
 pub(crate) use {ensure, ensure_eq};
 
 /// The error of a call that had to be refused with `kind`.
-pub(crate) fn refused<T>(
-    result: Result<T>,
-    kind: ErrorKind,
-    what: &str,
-) -> std::result::Result<Error, Failure> {
+pub(crate) fn refused<T>(result: Result<T>, kind: ErrorKind, what: &str) -> std::result::Result<Error, Failure> {
     refused_as(result, &[kind], what)
 }
 
 /// The error of a call that had to be refused with one of `kinds`.
-pub(crate) fn refused_as<T>(
-    result: Result<T>,
-    kinds: &[ErrorKind],
-    what: &str,
-) -> std::result::Result<Error, Failure> {
+pub(crate) fn refused_as<T>(result: Result<T>, kinds: &[ErrorKind], what: &str) -> std::result::Result<Error, Failure> {
     match result {
         Ok(_) => Err(Failure::new(format!("{what} must be refused with {kinds:?}, but it succeeded"))),
         Err(error) if kinds.contains(&error.kind()) => Ok(error),

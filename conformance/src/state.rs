@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use statehold_core::{
-    Address, Batch, Cell, Committed, Condition, Envelope, Error, KeyGroup, KeyGroups, Marker, Millis, Model, Mutation, Reads,
-    Result, Revision, Row, ScanRange, ScanRequest, Snapshot, StateId, StateSpec, Store, collect,
+    Address, Batch, Cell, Committed, Condition, Envelope, Error, KeyGroup, KeyGroups, Marker, Millis, Model, Mutation,
+    Reads, Result, Revision, Row, ScanRange, ScanRequest, Snapshot, StateId, StateSpec, Store, collect,
 };
 
 use crate::failure::Failure;

@@ -50,7 +50,8 @@ fn honest_backends_pass() -> Result<(), Failed> {
 /// What the memory backend skips because it declares it, the lesser one must refuse, and the other way round.
 fn every_case_runs_on_one_of_the_two() -> Result<(), Failed> {
     let skipped = |report: Report| -> BTreeSet<String> {
-        let skips = report.cases.into_iter().filter(|c| matches!(c.outcome, statehold_conformance::Outcome::Skipped { .. }));
+        let skips =
+            report.cases.into_iter().filter(|c| matches!(c.outcome, statehold_conformance::Outcome::Skipped { .. }));
         skips.map(|case| case.name).collect()
     };
     let never: Vec<String> = skipped(functional(&memory())?)

@@ -4,9 +4,9 @@
 //! byte 0      schema version of the value
 //! bytes 1..5  crc32c, little-endian, over identity, schema version, expiry and payload
 //! ```
-//! The identity is the state's name, the key and the subkey (for list elements:
-//! no subkey, since the engine may number them), so that a value under another
-//! key fails the check. Revisions are not in it: the engine gives them later.
+//! The identity is the state's name, the key and the subkey, so that a value under another key fails
+//! the check. List elements are sealed without subkey and expiry: the engine numbers them, and the
+//! list has the expiry. Revisions are not in it: the engine gives them later.
 
 use bytes::{Bytes, BytesMut};
 

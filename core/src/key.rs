@@ -27,6 +27,29 @@ pub trait EncodeKey {
     fn encode_part(&self, out: &mut Vec<u8>);
 }
 
+/// What is written as a key of type `K`: a `K`, or a borrowed form that encodes as it does. A type of
+/// your own implements it for itself.
+pub trait AsKey<K>: EncodeKey {}
+
+impl<K, T: AsKey<K> + ?Sized> AsKey<K> for &T {}
+
+macro_rules! as_key {
+    ($($type:ty: $($form:ty),+;)*) => {$($(
+        impl AsKey<$type> for $form {}
+    )+)*};
+}
+
+as_key! {
+    String: String, str;
+    Vec<u8>: Vec<u8>, [u8], Bytes;
+    Bytes: Bytes, [u8], Vec<u8>;
+}
+
+impl<const N: usize> AsKey<[u8; N]> for [u8; N] {}
+impl<A: AsKey<K>, B: AsKey<L>, K, L> AsKey<(K, L)> for (A, B) {}
+impl<A: AsKey<K>, B: AsKey<L>, C: AsKey<M>, K, L, M> AsKey<(K, L, M)> for (A, B, C) {}
+impl<A: AsKey<K>, B: AsKey<L>, C: AsKey<M>, D: AsKey<N>, K, L, M, N> AsKey<(K, L, M, N)> for (A, B, C, D) {}
+
 /// A key's type.
 ///
 /// ```
@@ -87,6 +110,7 @@ macro_rules! fixed {
                 self.encode(out);
             }
         }
+        impl AsKey<$type> for $type {}
         impl Key for $type {
             const SHAPE: KeyShape = KeyShape::Fixed(size_of::<$bits>() as u16);
             fn type_name() -> String {

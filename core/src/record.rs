@@ -74,6 +74,8 @@ impl Cell {
 }
 
 /// One record with its place within a state and group, as scans yield it.
+///
+/// Rows of one page may share memory: copy what is kept for long out of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The encoded key.

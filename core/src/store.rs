@@ -131,6 +131,9 @@ pub trait Store: Reads + StateOperator {
 }
 
 /// A cut: all states of a store at one instant. Reading it never blocks writers.
+///
+/// Of lists that may expire its scans yield the heads too: the row (key, nothing) with an empty value,
+/// whose expiry is the list's. An archive carries them, and a loader takes them before the list's elements.
 #[async_trait]
 pub trait Snapshot: Reads {
     /// The instant by which expiry is judged.
@@ -180,7 +183,7 @@ pub trait Loader: Send {
 /// What `compact` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compacted {
-    /// Expired records removed.
+    /// Expired records removed; a list counts as one.
     pub expired: u64,
 }
 

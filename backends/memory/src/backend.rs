@@ -36,6 +36,7 @@ pub struct MemoryBackend {
 /// One store's content, and whether it is open.
 #[derive(Debug)]
 struct Kept {
+    store: String,
     namespace: Name,
     groups: KeyGroups,
     content: Arc<RwLock<Content>>,
@@ -54,19 +55,18 @@ impl MemoryBackend {
 
     fn engine(&self, request: &OpenRequest) -> Result<MemoryEngine> {
         let mut kept = self.kept.lock();
-        let of_namespace = |k: &&mut Kept| k.namespace == request.namespace;
+        let of_store = |k: &Kept| k.namespace == request.namespace && k.store == request.store;
         let range = request.groups.range();
         if let Some(other) = kept
             .iter_mut()
-            .filter(of_namespace)
-            .find(|k| k.groups.overlaps(&request.groups) && k.groups.range() != range)
+            .find(|k| of_store(k) && k.groups.overlaps(&request.groups) && k.groups.range() != range)
         {
             return Err(Error::invalid(format!("key groups {} overlap those kept, {}", request.groups, other.groups))
                 .about("groups")
                 .advise("open the ranges that are kept; rescale by archive and recover"));
         }
         // The number of key groups is checked against what the content itself says.
-        let found = kept.iter_mut().find(|k| k.namespace == request.namespace && k.groups.range() == range);
+        let found = kept.iter_mut().find(|k| of_store(k) && k.groups.range() == range);
         if request.ownership == Ownership::ReadOnly {
             let content = found.map(|k| k.content.read().clone()).unwrap_or_default();
             return Ok(MemoryEngine::new(Arc::new(RwLock::new(content)), None));
@@ -84,6 +84,7 @@ impl MemoryBackend {
             None => {
                 let content = Arc::<RwLock<Content>>::default();
                 kept.push(Kept {
+                    store: request.store.clone(),
                     namespace: request.namespace.clone(),
                     groups: request.groups,
                     content: Arc::clone(&content),

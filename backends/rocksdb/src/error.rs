@@ -76,7 +76,7 @@ pub(crate) fn directory(path: &Path, e: io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Error::new(ErrorKind::ResourceExhausted, format!("the disk of `{shown}` is full")).advise("free space")
         }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => {
             Error::invalid(format!("`{shown}` is no directory")).advise("set the option `path` to a directory")
         }
         _ => Error::new(ErrorKind::Unavailable, format!("the directory `{shown}` cannot be used: {e}"))

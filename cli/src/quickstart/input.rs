@@ -71,7 +71,8 @@ fn walk(folder: &Path, name: &[u8], files: &mut Vec<InputFile>) -> Result<()> {
         let path = entry.path();
         let kind = entry.file_type().map_err(|e| unreadable(&path, e))?;
         let file_name = entry.file_name();
-        let name = if name.is_empty() { file_name.as_bytes().to_vec() } else { [name, b"/", file_name.as_bytes()].concat() };
+        let name =
+            if name.is_empty() { file_name.as_bytes().to_vec() } else { [name, b"/", file_name.as_bytes()].concat() };
         if kind.is_dir() {
             walk(&path, &name, files)?;
         } else if kind.is_file() {

@@ -1,10 +1,7 @@
 //! [`Position`]: how far the input was counted; it lies in each checkpoint beside the counts.
 
 use serde::{Deserialize, Serialize};
-use statehold::{
-    Error, Result,
-    archive::Metadata,
-};
+use statehold::{Error, Result, archive::Metadata};
 
 /// The name of the position in a checkpoint's metadata.
 const NAME: &str = "quickstart";
@@ -68,11 +65,16 @@ impl Position {
             Error::invalid("the latest checkpoint was not taken by `statehold quickstart`").advise(advice)
         })?;
         let position = Self::deserialize(json).map_err(|e| {
-            Error::invalid("the latest checkpoint holds a position that this version cannot read").advise(advice).because(e)
+            Error::invalid("the latest checkpoint holds a position that this version cannot read")
+                .advise(advice)
+                .because(e)
         })?;
         if position.format != FORMAT {
-            return Err(Error::invalid(format!("the position has format {}, this version reads {FORMAT}", position.format))
-                .advise("run the version of statehold that wrote it"));
+            return Err(Error::invalid(format!(
+                "the position has format {}, this version reads {FORMAT}",
+                position.format
+            ))
+            .advise("run the version of statehold that wrote it"));
         }
         Ok(position)
     }
@@ -84,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_position_comes_back_from_a_checkpoint_as_it_was() {
-        let position = Position { files: 3, file: "a/b.md".into(), offset: 17, lines: 4, words: 5, ..Position::beginning() };
+        let position =
+            Position { files: 3, file: "a/b.md".into(), offset: 17, lines: 4, words: 5, ..Position::beginning() };
         assert_eq!(Position::of_metadata(&position.to_metadata().unwrap()).unwrap(), position);
     }
 

@@ -10,7 +10,12 @@ use comfy_table::Table;
 use serde::Serialize;
 use statehold::archive::StateInfo;
 
-use super::{count::{Counted, Taken}, input::Input, place::Place, position::Position};
+use super::{
+    count::{Counted, Taken},
+    input::Input,
+    place::Place,
+    position::Position,
+};
 use crate::units;
 
 /// What a run did.

@@ -270,7 +270,11 @@ impl Sink for Tally {
                 self.changed.push(id);
             }
         }
-        if self.total >= self.stop_at_words || self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.total >= self.stop_at_words || self.is_full() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 

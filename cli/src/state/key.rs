@@ -264,7 +264,10 @@ mod tests {
         round_trip(&[1u8, 2, 3], "\\x01\\x02\\x03");
         round_trip(&(1u32, "a, \"b\" \\ ) \0".to_owned()), "(1, \"a, \\\"b\\\" \\\\ ) \\x00\")");
         round_trip(&("a\0".to_owned(), -1i8, vec![0u8]), "(\"a\\x00\", -1, \"\\x00\")");
-        round_trip(&(("a".to_owned(), 'q'), [9u8; 2], "z".to_owned()), "((\"a\", \"q\"), \"\\x09\\x09\", \"z\")".replace("\\x09", "\\t").as_str());
+        round_trip(
+            &(("a".to_owned(), 'q'), [9u8; 2], "z".to_owned()),
+            "((\"a\", \"q\"), \"\\x09\\x09\", \"z\")".replace("\\x09", "\\t").as_str(),
+        );
         round_trip(&(true, (3u16, "x".to_owned())), "(true, (3, \"x\"))");
     }
 

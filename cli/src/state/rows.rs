@@ -6,7 +6,8 @@ use bytes::Bytes;
 use statehold::{
     Error, ErrorKind, KeyGroup, Model, Result, StateManager,
     core::{
-        Address, Batch, Cell, Envelope, Millis, Mutation, Row, ScanRange, ScanRequest, StateId, StateSpec, Store, collect,
+        Address, Batch, Cell, Envelope, Millis, Mutation, Row, ScanRange, ScanRequest, StateId, StateSpec, Store,
+        collect,
     },
 };
 
@@ -44,7 +45,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Result<Vec<u8>> {
-    let wrong = || Error::invalid(format!("`{}` is not hexadecimal", text.escape_debug())).advise("write two digits a byte");
+    let wrong =
+        || Error::invalid(format!("`{}` is not hexadecimal", text.escape_debug())).advise("write two digits a byte");
     let digit = |b: &u8| char::from(*b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let pair = |pair: &[u8]| match pair {
         [a, b] => Some(digit(a)? << 4 | digit(b)?),
@@ -71,7 +73,11 @@ impl Rows {
                 found.push(spec.name);
             }
         }
-        let advice = if found.is_empty() { "nothing was written yet".into() } else { format!("there are: {}", found.join(", ")) };
+        let advice = if found.is_empty() {
+            "nothing was written yet; or its writer still holds it in memory, as durability `visible` allows".into()
+        } else {
+            format!("there are: {}", found.join(", "))
+        };
         Err(Error::new(ErrorKind::NotFound, format!("no store holds a state `{}`", name.escape_debug())).advise(advice))
     }
 
@@ -223,10 +229,9 @@ impl Rows {
             let expires_at = self.ttl.map(|ttl| Millis(self.store.now().0.saturating_add(ttl)));
             let cells = values.iter().map(|v| self.cell(&at, v, expires_at)).collect::<Result<Vec<_>>>()?;
             let mutations = match (self.spec.model, &*cells) {
-                (Model::List, _) => vec![
-                    Mutation::DeleteSubs { at: at.clone(), until: None },
-                    Mutation::Append { at, cells },
-                ],
+                (Model::List, _) => {
+                    vec![Mutation::DeleteSubs { at: at.clone(), until: None }, Mutation::Append { at, cells }]
+                }
                 (_, [cell]) => vec![Mutation::Put(at, cell.clone())],
                 _ => return Err(Error::invalid("several values").advise("only a list takes more than one")),
             };
@@ -317,7 +322,8 @@ mod tests {
         }
         manager.finish().await.unwrap();
         let rows = rows(&manager, "map").await;
-        let shown: Vec<_> = rows.get("(1, \"a\")", None).await.unwrap().into_iter().map(|e| (e.sub.unwrap(), e.value)).collect();
+        let shown: Vec<_> =
+            rows.get("(1, \"a\")", None).await.unwrap().into_iter().map(|e| (e.sub.unwrap(), e.value)).collect();
         assert_eq!(shown, [("-1", "v-1"), ("0", "v0"), ("1", "v1")].map(|(s, v)| (s.to_owned(), v.to_owned())));
         assert_eq!(rows.count().await.unwrap(), 3);
         rows.delete("(1, \"a\")", Some("0")).await.unwrap();
@@ -343,7 +349,9 @@ mod tests {
     async fn what_does_not_fit_the_state_is_refused() {
         let manager = manager().await;
         let kv = rows(&manager, "kv").await;
-        for (key, sub, values) in [("a", Some("b"), &["1"][..]), ("a", None, &["x"]), ("a", None, &["1", "2"]), ("", None, &["1"])] {
+        for (key, sub, values) in
+            [("a", Some("b"), &["1"][..]), ("a", None, &["x"]), ("a", None, &["1", "2"]), ("", None, &["1"])]
+        {
             let error = kv.put(key, sub, &owned(values)).await.unwrap_err();
             assert_eq!((error.kind(), error.state()), (ErrorKind::InvalidInput, Some("kv")), "{error}");
         }

@@ -60,7 +60,8 @@ async fn cap_1_declaring_opens_nothing(cx: &Context) -> Verdict {
 
 async fn cap_1_every_declared_level_opens(cx: &Context) -> Verdict {
     for level in &cx.capabilities.durability {
-        let store = cx.elsewhere()?.open_with(|request| request.durability = *level).await?;
+        let there = cx.elsewhere()?;
+        let store = there.open_with(|request| request.durability = *level).await?;
         State::register(&store, "state", Model::Kv, |_| {}).await?.put("key", "value").await?;
         store.close().await?;
     }

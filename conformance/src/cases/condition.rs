@@ -31,7 +31,9 @@ pub(super) const CASES: &[Case] = cases![Functional:
 /// The conditions that an error names.
 fn failing(error: &Error) -> Result<Vec<usize>, Failure> {
     let cause = error.source().and_then(|source| source.downcast_ref::<ConditionsFailed>());
-    cause.map(|c| c.failed.clone()).ok_or_else(|| Failure::new(format!("`{error}` does not say which conditions failed")))
+    cause
+        .map(|c| c.failed.clone())
+        .ok_or_else(|| Failure::new(format!("`{error}` does not say which conditions failed")))
 }
 
 /// Puts `key` if `condition` holds of it, and says whether it did.

@@ -151,7 +151,12 @@ async fn life_2_an_archive_holds_every_row_once_in_order(cx: &Context) -> Verdic
         });
         let archived: Vec<_> = pages.flatten().collect();
         let stored = statehold_core::collect(&*map.store, map.scan(group)).await?;
-        ensure!(archived == stored, "group {group}: {} rows archived, {} stored, or others", archived.len(), stored.len());
+        ensure!(
+            archived == stored,
+            "group {group}: {} rows archived, {} stored, or others",
+            archived.len(),
+            stored.len()
+        );
     }
     Ok(())
 }
@@ -175,7 +180,11 @@ struct Busy {
 
 #[async_trait::async_trait]
 impl statehold_core::ArchiveSink for Busy {
-    async fn state(&mut self, id: statehold_core::StateId, spec: &statehold_core::StateSpec) -> statehold_core::Result<()> {
+    async fn state(
+        &mut self,
+        id: statehold_core::StateId,
+        spec: &statehold_core::StateSpec,
+    ) -> statehold_core::Result<()> {
         self.kv.put_all((0..100).map(|i| (format!("key{i}"), "", "later"))).await?;
         self.tape.state(id, spec).await
     }

@@ -1,7 +1,9 @@
 //! LIFE-1, LIFE-9 and LIFE-10: finish, compact, close.
 
 use bytes::Bytes;
-use statehold_core::{Durability, ErrorKind, KeyGroup, Model, Ownership, ScanRequest, StateSpec, Store, Unclean, WriterId};
+use statehold_core::{
+    Durability, ErrorKind, KeyGroup, Model, Ownership, ScanRequest, StateSpec, Store, Unclean, WriterId,
+};
 
 use crate::{
     Case, Context,

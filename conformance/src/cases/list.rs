@@ -340,7 +340,8 @@ async fn list_2_part_of_a_list_is_read_from_any_element_on(cx: &Context) -> Verd
         let payload = cell.and_then(|cell| Envelope::payload(&cell.value));
         ensure_eq!(payload, Some(row.payload.clone()), "element {i} by itself");
     }
-    let from = ScanRange::Subs(bytes("key"), std::ops::Bound::Included(rows[5].sub.clone()), std::ops::Bound::Unbounded);
+    let from =
+        ScanRange::Subs(bytes("key"), std::ops::Bound::Included(rows[5].sub.clone()), std::ops::Bound::Unbounded);
     let found = list.collect(ScanRequest { range: from, ..list.scan_key("key") }).await?;
     ensure_eq!(found, rows[5..], "the elements from the sixth on");
     Ok(())

@@ -321,7 +321,11 @@ async fn refuse_others(store: &std::sync::Arc<dyn Store>) -> Verdict {
     for (other, stored, asked) in others {
         // What the engine does not do at all is refused as that.
         let kinds = [ErrorKind::Conflict, ErrorKind::Unsupported];
-        let error = crate::failure::refused_as(store.register(&other).await, &kinds, &format!("opening {plain:?} as {other:?}"))?;
+        let error = crate::failure::refused_as(
+            store.register(&other).await,
+            &kinds,
+            &format!("opening {plain:?} as {other:?}"),
+        )?;
         if error.kind() == ErrorKind::Conflict {
             let text = error.to_string();
             ensure!(text.contains(stored) && text.contains(asked), "`{text}` does not name {stored:?} and {asked:?}");

@@ -62,7 +62,8 @@ async fn own_1_owners_of_other_groups_do_not_meet(cx: &Context) -> Verdict {
         owners.push(State::register(&store, "state", Model::Kv, |_| {}).await?);
     }
     for kv in &owners {
-        let own = (0..200).map(|i| format!("key{i}")).filter(|key| kv.store.groups().contains(kv.group(key.as_bytes())));
+        let own =
+            (0..200).map(|i| format!("key{i}")).filter(|key| kv.store.groups().contains(kv.group(key.as_bytes())));
         for key in own {
             kv.put(&key, "value").await?;
         }

@@ -269,7 +269,7 @@ async fn life_5_a_recovered_state_keeps_its_spec(cx: &Context) -> Verdict {
     State::of_spec(&store, spec("state", Model::Kv, |s| (s.schema_version, s.fingerprint) = (2, 22))?).await?;
     tape.restore(&*store, store.groups()).await?;
     let listed: Vec<_> = store.states().await?.into_iter().map(|(_, spec)| spec).collect();
-    ensure_eq!(listed, [kv.spec.clone()], "the catalog after recover");
+    ensure_eq!(listed, std::slice::from_ref(&kv.spec), "the catalog after recover");
     let other = spec("state", Model::Kv, |s| (s.schema_version, s.fingerprint) = (1, 33))?;
     refused(store.register(&other).await, ErrorKind::Conflict, "a recovered state as another type")?;
     Ok(())
@@ -333,7 +333,8 @@ async fn life_7_what_is_recovered_is_archived_again_alike(cx: &Context) -> Verdi
     let other = there.open().await?;
     tape.restore(&*other, other.groups()).await?;
     let again = Tape::record(&*other, other.groups()).await?;
-    let third = cx.elsewhere()?.open().await?;
+    let further = cx.elsewhere()?;
+    let third = further.open().await?;
     again.restore(&*third, third.groups()).await?;
     ensure_eq!(Contents::of(&*third).await?, Contents::of(&*store).await?, "the contents of the third store");
     ensure_eq!(again.keys().len(), tape.keys().len(), "the number of rows archived again");
@@ -371,14 +372,18 @@ async fn life_7_revisions_keep_their_order(cx: &Context) -> Verdict {
     };
     let before = order(statehold_core::collect(&*kv.store, kv.scan(KeyGroup(0))).await?);
     let tape = Tape::record(&*kv.store, kv.store.groups()).await?;
-    let other = cx.elsewhere()?.open().await?;
+    let there = cx.elsewhere()?;
+    let other = there.open().await?;
     tape.restore(&*other, other.groups()).await?;
     let kv = kv.again(&other).await?;
     let after = order(statehold_core::collect(&*other, kv.scan(KeyGroup(0))).await?);
     ensure_eq!(after, before, "the keys by revision, after recovery into another store");
     let newest = only_revision(&kv.put(&keys[0], "new").await?)?;
     let rows = statehold_core::collect(&*other, kv.scan(KeyGroup(0))).await?;
-    ensure!(rows.iter().all(|row| row.cell.revision <= newest), "a recovered record has a later revision than {newest:?}");
+    ensure!(
+        rows.iter().all(|row| row.cell.revision <= newest),
+        "a recovered record has a later revision than {newest:?}"
+    );
     let another = vec![(kv.at(&keys[1], ""), Condition::RevisionIs(newest))];
     let result = commit_if(&*other, another, vec![kv.deleting(&keys[1], "")]).await;
     refused(result, ErrorKind::Conflict, "a condition on the revision of another record")?;

@@ -41,7 +41,11 @@ async fn pages(state: &State, mut request: ScanRequest, rows: usize) -> Result<V
         ensure!(page.len() <= rows, "a page of at most {rows} rows has {}", page.len());
         pages.push(page);
         let Some(next) = next else { return Ok(pages) };
-        ensure!(Some(&next) > request.after.as_ref(), "the cursor does not advance: {next:?} after {:?}", request.after);
+        ensure!(
+            Some(&next) > request.after.as_ref(),
+            "the cursor does not advance: {next:?} after {:?}",
+            request.after
+        );
         request.after = Some(next);
     }
 }
@@ -321,7 +325,7 @@ async fn kv_4_a_page_is_one_point_in_time(cx: &Context) -> Verdict {
         }
     };
     let step = async |i: usize| {
-        let (from, to) = if i % 2 == 0 { (&first, &last) } else { (&last, &first) };
+        let (from, to) = if i.is_multiple_of(2) { (&first, &last) } else { (&last, &first) };
         commit(&*kv.store, vec![kv.deleting(from, ""), kv.putting(to, "", "token")]).await?;
         Ok(())
     };
@@ -333,7 +337,8 @@ async fn kv_4_a_scan_ends_at_its_state_and_group(cx: &Context) -> Verdict {
     let mut states = Vec::new();
     for name in ["first", "second", "third"] {
         let state = State::register(&store, name, Model::Kv, |_| {}).await?;
-        let extremes: Vec<_> = (0..64u8).flat_map(|i| [vec![0, i], vec![0xFF, i], vec![0xFF; usize::from(i) + 1]]).collect();
+        let extremes: Vec<_> =
+            (0..64u8).flat_map(|i| [vec![0, i], vec![0xFF, i], vec![0xFF; usize::from(i) + 1]]).collect();
         state.put_all(extremes.iter().map(|key| (key, "", name))).await?;
         states.push((state, extremes));
     }

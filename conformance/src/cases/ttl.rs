@@ -83,7 +83,8 @@ async fn kv_6_an_expired_record_counts_as_absent_in_conditions(cx: &Context) -> 
     kv.put_until("key", "value", after(100)).await?;
     cx.clock.set(after(100));
     for condition in [Condition::Present, Condition::ValueIs(bytes("value"))] {
-        let result = commit_if(&*kv.store, vec![(kv.at("key", ""), condition.clone())], vec![kv.putting("key", "", "x")]).await;
+        let result =
+            commit_if(&*kv.store, vec![(kv.at("key", ""), condition.clone())], vec![kv.putting("key", "", "x")]).await;
         ensure!(result.is_err(), "{condition:?} holds of an expired record");
     }
     let absent = vec![(kv.at("key", ""), Condition::Absent)];

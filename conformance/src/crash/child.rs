@@ -25,9 +25,10 @@ pub fn crash_child(subject: &Subject) -> Option<ExitCode> {
     let name = std::env::var(TASK).ok()?;
     let dir = std::env::var_os(DIR)?;
     let task = Task::ALL.into_iter().find(|task| task.name() == name)?;
-    let ended = tokio::runtime::Builder::new_current_thread().enable_all().build().map(|runtime| {
-        runtime.block_on(work(subject, Path::new(&dir), task))
-    });
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map(|runtime| runtime.block_on(work(subject, Path::new(&dir), task)));
     // It ends only by being killed: whatever comes here is a failure.
     match ended {
         Ok(Err(error)) => eprintln!("the child failed: {error}"),

@@ -39,7 +39,8 @@ impl Victim {
     fn listen(&mut self, n: usize) -> Result<String, Failure> {
         let mut last = String::new();
         for _ in 0..n {
-            last = self.lines.next().ok_or_else(|| Failure::new("the child ended by itself: see its error above"))??;
+            last =
+                self.lines.next().ok_or_else(|| Failure::new("the child ended by itself: see its error above"))??;
         }
         Ok(last)
     }
@@ -85,7 +86,11 @@ pub(super) async fn life_1_a_killed_writer_loses_nothing_acknowledged(cx: &Conte
             "round {round}: commit {acknowledged} was acknowledged, the last marker is {sequence}"
         );
         ensure_eq!(position.as_deref(), Some(&sequence.to_be_bytes()[..]), "the last marker's position");
-        ensure_eq!(ledger.found().await?, ledger.expected(sequence), "round {round}: the store after {sequence} commits");
+        ensure_eq!(
+            ledger.found().await?,
+            ledger.expected(sequence),
+            "round {round}: the store after {sequence} commits"
+        );
         store.close().await?;
     }
     Ok(())
@@ -103,7 +108,8 @@ pub(super) async fn life_1_a_killed_visible_store_opens_only_by_recover_or_disca
         victim.listen(50)?;
         victim.kill()?;
         for _ in 0..2 {
-            let error = refused(open(Unclean::Refuse).await.map(drop), ErrorKind::Conflict, "a store not closed cleanly")?;
+            let error =
+                refused(open(Unclean::Refuse).await.map(drop), ErrorKind::Conflict, "a store not closed cleanly")?;
             ensure!(error.advice().is_some(), "`{error}` does not say what to do");
         }
         // Asking for another level does not get round it.

@@ -73,9 +73,10 @@ impl Ledger {
     pub(super) fn batch(&self, number: u64) -> Vec<Mutation> {
         let (key, sub, payload) = self.place(number);
         let one = &self.keys[0];
-        let record = if number % 7 == 0 { self.kv.deleting(key, "") } else { self.kv.putting(key, "", &payload) };
+        let record =
+            if number.is_multiple_of(7) { self.kv.deleting(key, "") } else { self.kv.putting(key, "", &payload) };
         let mut batch = vec![record, self.map.putting(one, sub, &payload), self.list.appending(one, &[payload], None)];
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             batch.push(self.list.trimming(one, 4));
         }
         batch
@@ -90,13 +91,13 @@ impl Ledger {
         let mut balance = Balance::default();
         for number in 1..=last {
             let (key, sub, payload) = self.place(number);
-            if number % 7 == 0 {
+            if number.is_multiple_of(7) {
                 balance.records.remove(key);
             } else {
                 balance.records.insert(key.clone(), payload.clone());
             }
             balance.subs.insert(sub, payload.clone());
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 let some = balance.elements.len().min(4);
                 balance.elements.drain(..some);
             }

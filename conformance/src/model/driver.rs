@@ -123,18 +123,16 @@ impl<'a> Driver<'a> {
     fn mutation(&self, change: Change, model: &Reference) -> Mutation {
         let (table, state) = (&model.tables[change.table], &self.states[change.table]);
         let key = table.key(change.key);
-        let expiry = |ttl: Option<u8>| {
-            ttl.filter(|_| table.ttl).map(|millis| Millis(model.now().0 + u64::from(millis)))
-        };
+        let expiry =
+            |ttl: Option<u8>| ttl.filter(|_| table.ttl).map(|millis| Millis(model.now().0 + u64::from(millis)));
         match change.what {
             What::Put { sub, payload: number, ttl } => {
                 state.putting_until(key, subkey(sub), payload(number), expiry(ttl))
             }
             What::Delete { sub } => state.deleting(key, subkey(sub)),
-            What::DeleteSubs { from, until } => Mutation::DeleteSubs {
-                at: state.at(key, subkey(from)),
-                until: until.map(|until| bytes(subkey(until))),
-            },
+            What::DeleteSubs { from, until } => {
+                Mutation::DeleteSubs { at: state.at(key, subkey(from)), until: until.map(|until| bytes(subkey(until))) }
+            }
             What::Append { count, payload: number, ttl } => {
                 let payloads: Vec<_> = (0..count).map(|i| payload(number.wrapping_add(i))).collect();
                 state.appending(key, &payloads, expiry(ttl))
@@ -278,9 +276,8 @@ impl<'a> Driver<'a> {
         request.limit = PageLimit { rows, ..PageLimit::default() };
         let page = self.store.scan(&request).finish().await?;
         let group = |key: &Bytes| KeyGroup::of(key, self.groups) == request.group;
-        let behind = |key: &Bytes, sub: &Bytes| {
-            request.after.as_ref().is_none_or(|after| (key, sub) > (&after.key, &after.sub))
-        };
+        let behind =
+            |key: &Bytes, sub: &Bytes| request.after.as_ref().is_none_or(|after| (key, sub) > (&after.key, &after.sub));
         let mut left = model.data[table]
             .records_at(model.now())
             .map(|(at, _)| at)

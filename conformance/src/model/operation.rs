@@ -122,13 +122,31 @@ pub(super) enum Part {
 /// One step.
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
-    Commit { changes: Vec<Change>, doubts: Vec<Doubt>, mark: Mark },
-    Read { table: usize, records: Vec<(u8, u8)> },
+    Commit {
+        changes: Vec<Change>,
+        doubts: Vec<Doubt>,
+        mark: Mark,
+    },
+    Read {
+        table: usize,
+        records: Vec<(u8, u8)>,
+    },
     /// Begins a scan and reads its first page; it goes on beside later steps.
-    Scan { table: usize, group: u16, part: Part, rows: usize },
+    Scan {
+        table: usize,
+        group: u16,
+        part: Part,
+        rows: usize,
+    },
     /// Reads the next page of the scan.
-    Page { rows: usize },
-    List { table: usize, key: u8, rows: usize },
+    Page {
+        rows: usize,
+    },
+    List {
+        table: usize,
+        key: u8,
+        rows: usize,
+    },
     Advance(u8),
     /// The clock goes back, after something that fixed the floor of time.
     ClockBack(u8),
@@ -138,7 +156,9 @@ pub(super) enum Operation {
     CheckCut,
     Archive,
     Recover,
-    Drop { table: usize },
+    Drop {
+        table: usize,
+    },
     Reopen,
 }
 
@@ -147,7 +167,8 @@ pub(super) const WRITERS: usize = 2;
 
 fn change(tables: &[Table]) -> BoxedStrategy<Change> {
     let models: Vec<Model> = tables.iter().map(|t| t.model).collect();
-    let drawn = (0..models.len(), any::<u8>(), 0..10u8, any::<(u8, u8)>(), option::of(0..40u8), option::of(any::<u8>()));
+    let drawn =
+        (0..models.len(), any::<u8>(), 0..10u8, any::<(u8, u8)>(), option::of(0..40u8), option::of(any::<u8>()));
     drawn
         .prop_map(move |(table, key, kind, (x, y), ttl, until)| {
             let what = match (models[table], kind) {
@@ -214,8 +235,11 @@ pub(super) fn data(of: &Capabilities, groups: u16) -> BoxedStrategy<Operation> {
     let record = proptest::sample::select(records);
     let commit = (vec(change(&tables), 0..6), vec(doubt(&tables), 0..3), mark(of))
         .prop_map(|(changes, doubts, mark)| Operation::Commit { changes, doubts, mark });
-    let put = vec(change(&tables), 1..6)
-        .prop_map(|changes| Operation::Commit { changes, doubts: Vec::new(), mark: Mark::None });
+    let put = vec(change(&tables), 1..6).prop_map(|changes| Operation::Commit {
+        changes,
+        doubts: Vec::new(),
+        mark: Mark::None,
+    });
     prop_oneof![
         6 => put,
         4 => commit,
@@ -239,7 +263,11 @@ pub(super) fn everything(of: &Capabilities, groups: u16) -> BoxedStrategy<Operat
         (0..Table::all(of).len()).prop_map(|table| Operation::Drop { table }).boxed(),
     ];
     if of.snapshots {
-        life.extend([Just(Operation::Cut).boxed(), Just(Operation::CheckCut).boxed(), Just(Operation::Archive).boxed()]);
+        life.extend([
+            Just(Operation::Cut).boxed(),
+            Just(Operation::CheckCut).boxed(),
+            Just(Operation::Archive).boxed(),
+        ]);
     }
     if of.snapshots && of.loading {
         life.push(Just(Operation::Recover).boxed());

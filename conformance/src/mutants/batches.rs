@@ -11,7 +11,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Backend, Batch, Committed, Condition, ConditionsFailed, ErrorKind, Mutation, Op, OpenRequest, Result, Store, WriterId,
+    Backend, Batch, Committed, Condition, ConditionsFailed, ErrorKind, Mutation, Op, OpenRequest, Result, Store,
+    WriterId,
 };
 
 use super::{

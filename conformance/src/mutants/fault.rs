@@ -8,9 +8,9 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Address, ArchiveSink, ArchiveSource, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability, KeyGroups,
-    Limits, Loader, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot, StateId, StateOperator,
-    StateSpec, Store, WriterId,
+    Address, ArchiveSink, ArchiveSource, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability,
+    KeyGroups, Limits, Loader, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot, StateId,
+    StateOperator, StateSpec, Store, WriterId,
 };
 
 /// One defect. Every method's ready body is honest: it does what the store beneath does.
@@ -113,7 +113,13 @@ impl<F: Fault> Backend for FaultyBackend<F> {
         request.check(&capabilities)?;
         let limits = request.limits;
         let inner = self.fault.open(&*self.inner, request).await?;
-        Ok(Arc::new(FaultyStore { inner, fault: self.fault.clone(), capabilities, limits, closed: AtomicBool::new(false) }))
+        Ok(Arc::new(FaultyStore {
+            inner,
+            fault: self.fault.clone(),
+            capabilities,
+            limits,
+            closed: AtomicBool::new(false),
+        }))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use statehold_core::{
     Address, ArchiveSink, ArchiveSource, ArchiveStep, Batch, Cell, Committed, Compacted, Durability, Error, ErrorKind,
-    KeyGroups, Model, Millis, Mutation, Op, Page, Reads, Result, ScanRequest, Snapshot, StateId, StateSpec, Store,
+    KeyGroups, Millis, Model, Mutation, Op, Page, Reads, Result, ScanRequest, Snapshot, StateId, StateSpec, Store,
     collect, portable,
 };
 
@@ -201,10 +201,10 @@ struct Resurrecting(Mutex<Option<(Address, Cell)>>);
 impl Fault for Resurrecting {
     fn commit<'a>(&'a self, store: &'a dyn Store, batch: Batch) -> Op<'a, Committed> {
         Op::boxed(async move {
-            if let [Mutation::Delete(at)] = &batch.mutations[..] {
-                if let (Some(cell), Ok(mut kept)) = (store.get(at).finish().await?, self.0.lock()) {
-                    *kept = Some((at.clone(), cell));
-                }
+            if let [Mutation::Delete(at)] = &batch.mutations[..]
+                && let (Some(cell), Ok(mut kept)) = (store.get(at).finish().await?, self.0.lock())
+            {
+                *kept = Some((at.clone(), cell));
             }
             store.commit(batch).finish().await
         })

@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 use statehold_core::{
-    Backend, Capabilities, Error, ErrorKind, OpenRequest, OptionReader, Result, StateId, StateSpec,
-    Store,
+    Backend, Capabilities, Error, ErrorKind, OpenRequest, OptionReader, Result, StateId, StateSpec, Store,
 };
 
 use super::{
@@ -38,9 +37,7 @@ impl Fault for SecondOwner {
         let opened = backend.open(request).await;
         let mut kept = self.0.lock().map_err(|_| Error::internal("a thread panicked"))?;
         match opened {
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                kept.as_ref().and_then(Weak::upgrade).map_or(Err(error), Ok)
-            }
+            Err(error) if error.kind() == ErrorKind::Conflict => kept.as_ref().and_then(Weak::upgrade).ok_or(error),
             Ok(store) => {
                 *kept = Some(Arc::downgrade(&store));
                 Ok(store)

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use statehold_core::{
-    Address, Batch, Cell, Committed, Error, ErrorKind, Model, Mutation, Op, Page, Position, ScanRange, ScanRequest, Store,
+    Address, Batch, Cell, Committed, Error, ErrorKind, Model, Mutation, Op, Page, Position, ScanRange, ScanRequest,
+    Store,
 };
 
 use super::{
@@ -67,7 +68,10 @@ impl Fault for DeleteOfAbsentFails {
         Op::boxed(async move {
             if let [Mutation::Delete(at)] = &batch.mutations[..] {
                 let kv = spec_of(store, at.state).await?.is_some_and(|spec| spec.model == Model::Kv);
-                if kv && !at.key.is_empty() && store.scan(&ScanRequest::all(at.state, at.group)).finish().await?.rows.is_empty() {
+                if kv
+                    && !at.key.is_empty()
+                    && store.scan(&ScanRequest::all(at.state, at.group)).finish().await?.rows.is_empty()
+                {
                     return Err(Error::new(ErrorKind::NotFound, "there is nothing to delete"));
                 }
             }

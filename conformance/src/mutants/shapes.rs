@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Address, ArchiveSource, Backend, Batch, Clock, Committed, KeyGroups, KeyShape, Millis, Mutation, Op,
-    OpenRequest, Result, Revision, ScanRange, ScanRequest, StateId, StateSpec, Store, collect,
+    Address, ArchiveSource, Backend, Batch, Clock, Committed, KeyGroups, KeyShape, Millis, Mutation, Op, OpenRequest,
+    Result, Revision, ScanRange, ScanRequest, StateId, StateSpec, Store, collect,
 };
 
 use super::{

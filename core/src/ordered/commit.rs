@@ -115,7 +115,7 @@ impl<E: Engine> Inner<E> {
         for (group, sequence) in &writer.scratch.touched {
             out.put(&meta::sequence_key(*group), &sequence.to_be_bytes());
         }
-        let marker = batch.marker.as_ref().map(|marker| (marker.writer, store(marker, &committed)));
+        let marker = batch.marker.as_ref().map(|m| (m.writer, StoredMarker::new(m, writer.head.session, &committed)));
         if let Some((writer, stored)) = &marker {
             out.put(&meta::marker_key(*writer), &meta::seal(stored)?);
         }
@@ -206,8 +206,4 @@ fn answered<E: Engine>(writer: &Writer<E>, marker: &Marker) -> Result<Option<Com
         )
         .advise("only the last commit can be sent again; go on behind `last_marker`")),
     }
-}
-
-fn store(marker: &Marker, committed: &Committed) -> StoredMarker {
-    StoredMarker::new(marker.sequence, marker.position.as_ref().map(|p| p.to_vec()), committed)
 }

@@ -71,9 +71,9 @@ impl<E: Engine> Inner<E> {
             let Some(raw) = raw else { continue };
             let lives = form.cell(raw)?.is_live(now);
             if form.has_heads() {
-                form.split(&row[PREFIX..], &mut key)?;
+                let (list, _) = form.split(&row[PREFIX..], &mut key)?;
                 let mut to = Vec::new();
-                form.key_end(group, &key, &mut to);
+                form.key_end(group, list, &mut to);
                 if lives {
                     remove_empty(&*engine, &mut batch, row, &to)?;
                     continue;
@@ -112,8 +112,8 @@ fn find(reader: &impl EngineRead, form: Form, from: &[u8], to: &[u8], now: Milli
     let mut bare: Option<Vec<u8>> = None;
     let mut key = Vec::new();
     reader.scan(from, to, &mut |row, raw| {
-        let is_head = match form.has_heads().then(|| form.split(&row[PREFIX..], &mut key)).transpose() {
-            Ok(sub) => sub.is_some_and(|sub| sub + PREFIX == row.len()),
+        let is_head = match form.split(&row[PREFIX..], &mut key) {
+            Ok((_, sub)) => form.has_heads() && sub.is_empty(),
             Err(e) => return stop(&mut failed, e),
         };
         // A step ends before a list's head, so that the next one sees head and first element together.

@@ -77,6 +77,14 @@ pub trait Engine: EngineRead + Debug {
     /// As [`EngineRead::get`].
     fn get_cached(&self, key: &[u8]) -> Result<Option<Option<Bytes>>>;
 
+    /// The values of `keys` as [`EngineRead::get_many`] gives them, if none of them has to wait for a disk.
+    ///
+    /// # Errors
+    /// As [`EngineRead::get`].
+    fn get_many_cached(&self, keys: &[&[u8]]) -> Result<Option<Vec<Option<Bytes>>>> {
+        if Self::IN_MEMORY { self.get_many(keys).map(Some) } else { Ok(None) }
+    }
+
     /// An empty batch.
     fn batch(&self) -> Self::Batch;
 

@@ -41,7 +41,7 @@ pub(super) struct Inner<E: Engine> {
     pub(super) catalog: RwLock<Catalog>,
     /// Advances whenever states vanish from the catalog.
     generation: AtomicU64,
-    /// Odd while a batch is being applied, so that several cached reads know whether they are one point in time.
+    /// Odd while a batch is being applied, so that several reads know whether they were one point in time.
     commits: AtomicU64,
     /// The next list ordinal: session (24 bits), counter (40 bits).
     pub(super) ordinals: AtomicU64,
@@ -203,14 +203,14 @@ impl<E: Engine> Inner<E> {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Several reads that shall be one point in time: `None` if a batch was applied meanwhile.
-    pub(super) fn undisturbed<T>(&self, read: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
+    /// Does several reads that shall be one point in time: `None` if a batch was applied meanwhile.
+    pub(super) fn undisturbed<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         let before = self.commits.load(Ordering::Acquire);
         if before % 2 == 1 {
             return Ok(None);
         }
         let out = read()?;
-        Ok(out.filter(|_| self.commits.load(Ordering::Acquire) == before))
+        Ok((self.commits.load(Ordering::Acquire) == before).then_some(out))
     }
 
     /// Writes the batch; all writes to content that is in use go through here, under the writer's lock.

@@ -131,30 +131,35 @@ impl Form {
         }
     }
 
-    /// Takes the part of a row's key behind its prefix apart: puts the key into `out` in
-    /// place of what it held, and answers where the sub begins.
-    pub(super) fn split(self, tail: &[u8], out: &mut Vec<u8>) -> Result<usize> {
-        out.clear();
+    /// Key and sub in the part of a row's key behind its prefix. `buffer` holds the key where
+    /// the row has it escaped.
+    pub(super) fn split<'a>(self, tail: &'a [u8], buffer: &'a mut Vec<u8>) -> Result<(&'a [u8], &'a [u8])> {
         match (self.model, self.shape) {
-            (Model::Kv, _) => out.extend_from_slice(tail),
+            (Model::Kv, _) => Ok((tail, &[])),
             (_, KeyShape::Fixed(n)) => {
-                out.extend_from_slice(tail.get(..usize::from(n)).ok_or_else(|| self.damaged("row is too short"))?);
+                tail.split_at_checked(usize::from(n)).ok_or_else(|| self.damaged("row is too short"))
             }
-            (_, KeyShape::Variable) => {
-                let mut rest = tail;
-                while let Some(zero) = rest.iter().position(|&b| b == 0) {
-                    out.extend_from_slice(&rest[..zero]);
-                    match rest.get(zero + 1) {
-                        Some(0xFF) => out.push(0),
-                        Some(1) => return Ok(tail.len() - rest.len() + zero + 2),
-                        _ => break,
-                    }
-                    rest = &rest[zero + 2..];
-                }
-                return Err(self.damaged("row's key has no end"));
-            }
+            (_, KeyShape::Variable) => self.unescape(tail, buffer),
         }
-        Ok(out.len())
+    }
+
+    fn unescape<'a>(self, tail: &'a [u8], buffer: &'a mut Vec<u8>) -> Result<(&'a [u8], &'a [u8])> {
+        buffer.clear();
+        let mut rest = tail;
+        while let Some(zero) = rest.iter().position(|&b| b == 0) {
+            match rest.get(zero + 1) {
+                // Most keys have no zero in them.
+                Some(1) if buffer.is_empty() => return Ok((&rest[..zero], &rest[zero + 2..])),
+                Some(1) => {
+                    buffer.extend_from_slice(&rest[..zero]);
+                    return Ok((buffer, &rest[zero + 2..]));
+                }
+                Some(0xFF) => buffer.extend_from_slice(&rest[..=zero]),
+                _ => break,
+            }
+            rest = &rest[zero + 2..];
+        }
+        Err(self.damaged("row's key has no end"))
     }
 
     #[cold]

@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Committed, Error, ErrorKind, KeyGroup, KeyGroups, Result, Revision, StateId, WriterId};
+use crate::{Committed, Error, ErrorKind, KeyGroup, KeyGroups, Marker, Result, Revision, StateId, WriterId};
 
 /// The format of layout and meta rows. Version N reads N-1 and refuses N+1 (contract NAME-5).
 pub(super) const FORMAT: u16 = 1;
@@ -178,12 +178,14 @@ impl Head {
 pub(super) struct StoredMarker {
     pub(super) sequence: u64,
     pub(super) position: Option<Vec<u8>>,
+    /// The store's session when it was written.
+    pub(super) session: u32,
     /// (first revision, how many): ascending by one, or all `NONE`.
     revisions: Vec<(u64, u32)>,
 }
 
 impl StoredMarker {
-    pub(super) fn new(sequence: u64, position: Option<Vec<u8>>, answer: &Committed) -> Self {
+    pub(super) fn new(marker: &Marker, session: u32, answer: &Committed) -> Self {
         let mut runs: Vec<(u64, u32)> = Vec::new();
         for &Revision(revision) in &answer.revisions {
             match runs.last_mut() {
@@ -192,7 +194,8 @@ impl StoredMarker {
                 _ => runs.push((revision, 1)),
             }
         }
-        Self { sequence, position, revisions: runs }
+        let position = marker.position.as_ref().map(|p| p.to_vec());
+        Self { sequence: marker.sequence, position, session, revisions: runs }
     }
 
     /// The answer that was given, now as a duplicate.

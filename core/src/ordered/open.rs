@@ -62,7 +62,27 @@ fn find<E: Engine>(engine: E, request: &OpenRequest) -> Result<Parts<E>> {
     head.clean = !suspect && (E::IN_MEMORY || request.durability != Durability::Visible);
     batch.put(&meta::head_key(), &meta::seal(&head)?);
     engine.write(&mut batch, WriteLevel::Synced)?;
-    parts(engine, head, suspect, request)
+    let mut parts = parts(engine, head, suspect, request)?;
+    forget_silent_writers(&parts.engine, &mut parts.markers)?;
+    Ok(parts)
+}
+
+/// So many writers' markers are kept: each open of a store by a manager is a new writer.
+const MAX_WRITERS: usize = 1024;
+
+/// Removes the markers of those who have been silent for the most sessions (contract BATCH-4).
+fn forget_silent_writers<E: Engine>(engine: &E, markers: &mut HashMap<WriterId, StoredMarker>) -> Result<()> {
+    if markers.len() <= MAX_WRITERS {
+        return Ok(());
+    }
+    let mut writers: Vec<(u32, WriterId)> = markers.iter().map(|(writer, m)| (m.session, *writer)).collect();
+    writers.sort_unstable();
+    let mut batch = engine.batch();
+    for (_, writer) in &writers[..writers.len() - MAX_WRITERS] {
+        markers.remove(writer);
+        batch.delete(&meta::marker_key(*writer));
+    }
+    engine.write(&mut batch, WriteLevel::Logged)
 }
 
 /// The head of a new store; refuses an engine that holds something else.

@@ -128,31 +128,31 @@ impl<E: Engine> Inner<E> {
 
     fn get_at_hand(&self, at: &Address) -> Result<Option<Option<Cell>>> {
         self.check_address(at)?;
-        if E::IN_MEMORY {
-            return self.get_waiting(at).map(Some);
-        }
-        let before = self.generation();
-        let form = self.form(at.state)?;
-        let engine = self.engine()?;
-        let now = if form.ttl { self.clock.now() } else { Millis(0) };
-        let found = KEY.with_borrow_mut(|key| {
-            let mut read = || record(form, at, now, key, |key| engine.get_cached(key));
-            if form.has_heads() { self.undisturbed(read) } else { read() }
-        })?;
-        self.still_there(before, [at.state])?;
-        Ok(found)
+        self.read_one(at, |engine, key| engine.get_cached(key), |engine, keys| engine.get_many_cached(keys))
     }
 
     fn get_waiting(&self, at: &Address) -> Result<Option<Cell>> {
+        let found =
+            self.read_one(at, |engine, key| engine.get(key).map(Some), |engine, keys| engine.get_many(keys).map(Some))?;
+        Ok(found.flatten())
+    }
+
+    fn read_one(
+        &self,
+        at: &Address,
+        get: impl Fn(&E, &[u8]) -> Result<Option<Option<Bytes>>>,
+        get_many: impl FnOnce(&E, &[&[u8]]) -> Result<Option<Vec<Option<Bytes>>>>,
+    ) -> Result<Option<Option<Cell>>> {
         let before = self.generation();
         let form = self.form(at.state)?;
         let engine = self.engine()?;
         let now = if form.ttl { self.clock.now() } else { Millis(0) };
         let found = if form.has_heads() {
+            // The element and its list's head, at one point in time.
             let wanted = Wanted::new(std::slice::from_ref(at), |_| Ok(form))?;
-            wanted.read(&*engine, now)?.pop().flatten()
+            wanted.look_up(|keys| get_many(&engine, keys), now)?.map(|mut cells| cells.pop().flatten())
         } else {
-            KEY.with_borrow_mut(|key| record(form, at, now, key, |key| engine.get(key).map(Some)))?.flatten()
+            KEY.with_borrow_mut(|key| record(form, at, now, key, |key| get(&engine, key)))?
         };
         self.still_there(before, [at.state])?;
         Ok(found)
@@ -182,16 +182,10 @@ impl<E: Engine> Inner<E> {
         };
         let engine = self.engine()?;
         let now = self.clock.now();
-        let found = if E::IN_MEMORY {
-            Some(wanted.read(&*engine, now)?)
-        } else if at.len() <= QUICK_KEYS {
-            let cached =
-                |keys: &[&[u8]]| keys.iter().map(|key| engine.get_cached(key)).collect::<Result<Option<Vec<_>>>>();
-            // Answers found one by one count only if no batch came in between.
-            self.undisturbed(|| wanted.look_up(cached, now))?
-        } else {
-            None
-        };
+        if !E::IN_MEMORY && at.len() > QUICK_KEYS {
+            return Ok(Err((before, wanted)));
+        }
+        let found = wanted.look_up(|keys| engine.get_many_cached(keys), now)?;
         let Some(found) = found else { return Ok(Err((before, wanted))) };
         self.still_there(before, wanted.states())?;
         Ok(Ok(found))

@@ -1,6 +1,6 @@
 //! Pages of a scan, of a store and of an image.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{mem, ops::ControlFlow, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 
@@ -28,7 +28,7 @@ struct Gather<'a> {
     /// The list whose head was seen last, and whether it lives.
     list: Option<(Bytes, bool)>,
     piece: BytesMut,
-    key: Vec<u8>,
+    buffer: Vec<u8>,
     rows: Vec<Row>,
     bytes: usize,
     examined: usize,
@@ -50,36 +50,38 @@ impl Gather<'_> {
         }
         self.examined += 1;
         let tail = row.get(PREFIX..).ok_or_else(|| self.form.damaged("row is too short"))?;
-        let sub = &tail[self.form.split(tail, &mut self.key)?..];
+        let mut buffer = mem::take(&mut self.buffer);
+        let (key, sub) = self.form.split(tail, &mut buffer)?;
         let (revision, expires_at) = self.form.read_header(raw)?;
-        if self.lives(sub, expires_at) {
+        if self.lives(key, sub, expires_at) {
             let value = &raw[self.form.header()..];
-            let row = self.cut(sub, value);
-            self.bytes += row.0.len() + row.1.len() + value.len();
-            self.rows.push(Row { key: row.0, sub: row.1, cell: Cell { value: row.2, revision, expires_at } });
+            self.bytes += key.len() + sub.len() + value.len();
+            let (key, sub, value) = self.cut(key, sub, value);
+            self.rows.push(Row { key, sub, cell: Cell { value, revision, expires_at } });
             self.passed = None;
         } else {
-            self.passed = Some(Position { key: Bytes::copy_from_slice(&self.key), sub: Bytes::copy_from_slice(sub) });
+            self.passed = Some(Position { key: Bytes::copy_from_slice(key), sub: Bytes::copy_from_slice(sub) });
         }
+        self.buffer = buffer;
         Ok(ControlFlow::Continue(()))
     }
 
-    fn lives(&mut self, sub: &[u8], expires_at: Option<Millis>) -> bool {
+    fn lives(&mut self, key: &[u8], sub: &[u8], expires_at: Option<Millis>) -> bool {
         let lives = expires_at.is_none_or(|at| self.now < at);
         if !self.form.has_heads() {
             return lives;
         }
         if sub.is_empty() {
-            self.list = Some((Bytes::copy_from_slice(&self.key), lives));
+            self.list = Some((Bytes::copy_from_slice(key), lives));
             return lives && self.heads;
         }
-        self.list.as_ref().is_some_and(|(key, lives)| *lives && *key == self.key)
+        self.list.as_ref().is_some_and(|(list, lives)| *lives && *list == key)
     }
 
     /// Key, sub and value, out of one piece; the key is shared with the row before if it is the same.
-    fn cut(&mut self, sub: &[u8], value: &[u8]) -> (Bytes, Bytes, Bytes) {
-        let same = self.rows.last().filter(|last| last.key == self.key).map(|last| last.key.clone());
-        let key = if same.is_some() { &[][..] } else { &self.key[..] };
+    fn cut(&mut self, key: &[u8], sub: &[u8], value: &[u8]) -> (Bytes, Bytes, Bytes) {
+        let same = self.rows.last().filter(|last| last.key == key).map(|last| last.key.clone());
+        let key = if same.is_some() { &[] } else { key };
         let needed = key.len() + sub.len() + value.len();
         if self.piece.capacity() < needed {
             self.piece = BytesMut::with_capacity(needed.max(PIECE));
@@ -87,9 +89,10 @@ impl Gather<'_> {
         for part in [key, sub, value] {
             self.piece.extend_from_slice(part);
         }
-        let row = self.piece.split().freeze();
-        let value_at = key.len() + sub.len();
-        (same.unwrap_or_else(|| row.slice(..key.len())), row.slice(key.len()..value_at), row.slice(value_at..))
+        let mut rest = self.piece.split().freeze();
+        let key = rest.split_to(key.len());
+        let sub = rest.split_to(sub.len());
+        (same.unwrap_or(key), sub, rest)
     }
 
     fn page(mut self, ended: bool) -> Page {
@@ -128,7 +131,7 @@ pub(super) fn page(
         heads,
         list,
         piece: BytesMut::new(),
-        key: Vec::new(),
+        buffer: Vec::new(),
         rows: Vec::new(),
         bytes: 0,
         examined: 0,
@@ -181,7 +184,7 @@ impl<E: Engine> Inner<E> {
         let read = || page(&*engine, form, request, now, false);
         let found = if needs_head(form, request).is_none() {
             read()?
-        } else if let Some(page) = self.undisturbed(|| read().map(Some))? {
+        } else if let Some(page) = self.undisturbed(read)? {
             page
         } else {
             // Head and elements must be one point in time.

@@ -141,6 +141,10 @@ impl Engine for TestEngine {
         if self.0.cold.load(SeqCst) { Ok(None) } else { self.get(key).map(Some) }
     }
 
+    fn get_many_cached(&self, keys: &[&[u8]]) -> Result<Option<Vec<Option<Bytes>>>> {
+        if self.0.cold.load(SeqCst) { Ok(None) } else { self.get_many(keys).map(Some) }
+    }
+
     fn batch(&self) -> TestBatch {
         TestBatch::default()
     }

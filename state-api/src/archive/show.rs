@@ -1,6 +1,6 @@
 //! Looking at checkpoints: list, show, verify. None of it needs a store.
 
-use statehold_core::{ArchiveSource, ArchiveStep, Envelope, Error, Model, Result, Row};
+use statehold_core::{ArchiveSource, ArchiveStep, Cell, Envelope, Error, Model, Result, Row};
 
 use super::{
     Archive,
@@ -128,8 +128,12 @@ impl Archive {
 fn check_values(state: &str, model: Model, rows: &[Row]) -> Result<()> {
     let envelope = Envelope::of_state(state);
     for row in rows.iter().filter(|row| model != Model::List || !row.cell.value.is_empty()) {
-        let sub = if model == Model::List { &[][..] } else { &row.sub };
-        envelope.open(&row.key, sub, &row.cell)?;
+        if model == Model::List {
+            // An element's identity is its list's: neither ordinal nor expiry.
+            envelope.open(&row.key, b"", &Cell::new(row.cell.value.clone()))?;
+        } else {
+            envelope.open(&row.key, &row.sub, &row.cell)?;
+        }
     }
     Ok(())
 }

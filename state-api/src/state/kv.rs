@@ -5,7 +5,7 @@ use std::{borrow::Borrow, hash::Hash, sync::Arc};
 use futures::{Stream, TryStreamExt};
 use statehold_core::{
     Address, Batch, Cell, Condition, Count, Envelope, Mutation, Reads as _, Result, Revision,
-    key::{EncodeKey, Key},
+    key::{AsKey, EncodeKey, Key},
 };
 
 use super::{
@@ -106,7 +106,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     ///
     /// # Errors
     /// As [`KeyValueState::get`].
-    pub async fn get_many<Q: EncodeKey>(&self, keys: &[Q]) -> Result<Vec<Option<V>>> {
+    pub async fn get_many<Q: AsKey<K>>(&self, keys: &[Q]) -> Result<Vec<Option<V>>> {
         let core = &self.0.core;
         core.metrics.reads.increment(keys.len() as u64);
         let at = keys.iter().map(|k| core.address(k)).collect::<Result<Vec<_>>>()?;
@@ -145,7 +145,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     /// As [`KeyValueState::put`].
     pub async fn put_many<Q>(&self, entries: impl IntoIterator<Item = (Q, V)>) -> Result<()>
     where
-        Q: EncodeKey,
+        Q: AsKey<K>,
     {
         let state = &*self.0;
         let seal = |(key, value): (Q, V)| {
@@ -178,7 +178,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     ///
     /// # Errors
     /// As [`KeyValueState::put`].
-    pub async fn delete_many<Q: EncodeKey>(&self, keys: &[Q]) -> Result<()> {
+    pub async fn delete_many<Q: AsKey<K>>(&self, keys: &[Q]) -> Result<()> {
         let state = &*self.0;
         state.core.metrics.deletes.increment(keys.len() as u64);
         let records = keys.iter().map(|k| Ok((state.core.address(k)?, None))).collect::<Result<Vec<_>>>()?;
@@ -303,7 +303,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     }
 
     /// All entries as a stream, in bounded memory; what changes meanwhile is seen at most once (contract KV-4).
-    pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, V)>> + Send + use<K, V> {
+    pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, V)>> + Send + Unpin + use<K, V> {
         let state = self.0.clone();
         scan::rows(state.core.clone(), order).and_then(move |row| {
             let entry = K::decode(&row.key)
@@ -313,7 +313,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     }
 
     /// All keys as a stream; values are neither checked nor decoded.
-    pub fn keys(&self, order: ScanOrder) -> impl Stream<Item = Result<K>> + Send + use<K, V> {
+    pub fn keys(&self, order: ScanOrder) -> impl Stream<Item = Result<K>> + Send + Unpin + use<K, V> {
         scan::rows(self.0.core.clone(), order).and_then(|row| futures::future::ready(K::decode(&row.key)))
     }
 

@@ -7,7 +7,7 @@ use quick_cache::Equivalent;
 use statehold_core::{
     Address, Batch, Cell, Condition, Count, Envelope, Mutation, PageLimit, Reads as _, Result, Row,
     emulate::KeyRows,
-    key::{EncodeKey, Key},
+    key::{AsKey, EncodeKey, Key},
     staged::Cleared,
 };
 
@@ -126,7 +126,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     ///
     /// # Errors
     /// As [`KeyMapState::get`].
-    pub async fn get_many<Q: EncodeKey, R: EncodeKey>(&self, pairs: &[(Q, R)]) -> Result<Vec<Option<V>>> {
+    pub async fn get_many<Q: AsKey<K>, R: AsKey<S>>(&self, pairs: &[(Q, R)]) -> Result<Vec<Option<V>>> {
         let core = &self.0.core;
         core.metrics.reads.increment(pairs.len() as u64);
         let at = pairs.iter().map(|(k, s)| core.entry(k, s)).collect::<Result<Vec<_>>>()?;
@@ -207,7 +207,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     ///
     /// # Errors
     /// As [`KeyMapState::put`].
-    pub async fn put_many<Q: EncodeKey, R: EncodeKey>(&self, entries: impl IntoIterator<Item = (Q, R, V)>) -> Result<()> {
+    pub async fn put_many<Q: AsKey<K>, R: AsKey<S>>(&self, entries: impl IntoIterator<Item = (Q, R, V)>) -> Result<()> {
         let state = &*self.0;
         let seal = |(key, sub, value): (Q, R, V)| {
             let at = state.core.entry(&key, &sub)?;
@@ -309,7 +309,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     }
 
     /// All entries of all keys as a stream, in bounded memory (contract KV-4).
-    pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, S, V)>> + Send + use<K, S, V> {
+    pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, S, V)>> + Send + Unpin + use<K, S, V> {
         let state = self.0.clone();
         scan::rows(state.core.clone(), order).and_then(move |row| {
             let entry = K::decode(&row.key).and_then(|k| state.entry(&row).map(|(s, v)| (k, s, v)));

@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use statehold_core::{KeyGroup, PageLimit, Position, Reads as _, Result, Row, ScanRange, ScanRequest};
 
 use super::core::StateCore;
@@ -25,11 +28,11 @@ pub enum ScanOrder {
 /// Rows of a page where every group holds one.
 const MERGE_ROWS: usize = 64;
 
-/// All live rows of a state, each page one point in time.
-pub(super) fn rows(core: Arc<StateCore>, order: ScanOrder) -> impl Stream<Item = Result<Row>> + Send {
+/// All live rows of a state, each page one point in time. Boxed, so that callers need not pin it.
+pub(super) fn rows(core: Arc<StateCore>, order: ScanOrder) -> BoxStream<'static, Result<Row>> {
     match order {
-        ScanOrder::Group => by_group(core).left_stream(),
-        ScanOrder::Key => by_key(core).right_stream(),
+        ScanOrder::Group => by_group(core).boxed(),
+        ScanOrder::Key => by_key(core).boxed(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, pin_mut};
+use futures::StreamExt;
 use statehold_core::{Count, Result};
 
 use super::{ScanOrder, core::StateCore, scan};
@@ -17,8 +17,7 @@ pub struct Summary {
 }
 
 pub(super) async fn summary(core: Arc<StateCore>) -> Result<Summary> {
-    let rows = scan::rows(core, ScanOrder::Group);
-    pin_mut!(rows);
+    let mut rows = scan::rows(core, ScanOrder::Group);
     let (mut entries, mut bytes) = (0, 0);
     while let Some(row) = rows.next().await {
         let row = row?;

@@ -63,7 +63,8 @@ fn changes(state: StateId, spec: &StateSpec, key: &[u8]) -> Vec<Mutation> {
     };
     let cell = |sub: &[u8], payload: &[u8]| Cell {
         expires_at,
-        ..Cell::new(sealed(&spec.name, key, sub, expires_at, payload))
+        // The expiry of a list's element is its list's, and no part of its identity.
+        ..Cell::new(sealed(&spec.name, key, sub, expires_at.filter(|_| spec.model != Model::List), payload))
     };
     match spec.model {
         Model::List => vec![Mutation::Append { at: at(b""), cells: vec![cell(b"", b"\0one"), cell(b"", b"")] }],

@@ -108,7 +108,8 @@ pub(crate) fn everything() -> Shelf {
     let until = Some(Millis(1_800_000_000_000));
     shelf.put_cell("queues", b"jobs", b"", Cell { expires_at: until, ..Cell::default() });
     for ordinal in [1_u64, 2, u64::MAX] {
-        let cell = Cell { expires_at: until, ..Cell::new(sealed("queues", b"jobs", b"", until, b"")) };
+        // Sealed as core seals elements: the list expires, not they.
+        let cell = Cell { expires_at: until, ..Cell::new(sealed("queues", b"jobs", b"", None, b"")) };
         shelf.put_cell("queues", b"jobs", &ordinal.to_be_bytes(), cell);
     }
     for sub in [&b""[..], b"\0", b"pear"] {

@@ -135,13 +135,9 @@ on_every_engine! {
     async fn batch_1_states_of_two_stores_are_no_batch(place: Place) {
         let descriptor = statehold::Descriptor::new("orders")
             .store("one", place.store("one"))
-            .store("two", place.store("memory two"))
+            .store("two", place.store("two"))
             .state("a", StateDescriptor::new(statehold::Model::Kv).in_store("one"))
             .state("b", StateDescriptor::new(statehold::Model::Kv).in_store("two"));
-        if !place.is_persistent() {
-            // The memory engine keeps one store a namespace.
-            return;
-        }
         let manager = place.open(descriptor).await;
         let (a, b): (Kv, Kv) = (manager.key_value("a").await.unwrap(), manager.key_value("b").await.unwrap());
         let mut batch = WriteBatch::new();

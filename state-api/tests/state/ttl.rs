@@ -56,6 +56,7 @@ on_every_engine! {
                 assert!(kv.put_if_absent("a", 9).await.unwrap(), "what has expired is absent");
                 assert_eq!(list.pop_front("a").await.unwrap(), None);
                 kv.delete("a").await.unwrap();
+                list.remove("a").await.unwrap();
             }
             manager.close().await.unwrap();
         }
@@ -81,6 +82,7 @@ on_every_engine! {
             kv.update("a", |n| Ok(n.map_or(7, |_| 8))).await.unwrap();
             assert_eq!(kv.get("a").await.unwrap(), Some(7));
             kv.delete("a").await.unwrap();
+            list.remove("a").await.unwrap();
             manager.close().await.unwrap();
         }
     }

@@ -88,6 +88,28 @@ fn batch_4_a_marker_is_answered_once_also_after_a_crash() {
 }
 
 #[test]
+fn batch_4_markers_of_long_silent_writers_go() {
+    let (bench, store, s) = Bench::with(Model::Kv, |_| {});
+    let marked_by = |writer: u128| Batch {
+        marker: Some(Marker { writer: WriterId(writer), sequence: 1, position: None }),
+        mutations: vec![put(s, "a", "1")],
+        ..Batch::default()
+    };
+    block_on(store.commit(marked_by(9_999)).finish()).unwrap();
+    drop(store);
+    let store = bench.open().unwrap();
+    for writer in 0..1_024 {
+        block_on(store.commit(marked_by(writer)).finish()).unwrap();
+    }
+    drop(store);
+    let store = bench.open().unwrap();
+    assert_eq!(block_on(store.last_marker(WriterId(9_999))).unwrap(), None);
+    assert_eq!(block_on(store.last_marker(WriterId(0))).unwrap(), Some((1, None)));
+    let markers = bench.disk.rows().into_keys().filter(|key| key.starts_with(&[0xFF, 0xFF, 3])).count();
+    assert_eq!(markers, 1_024);
+}
+
+#[test]
 fn batch_1_a_write_that_fails_leaves_nothing_behind() {
     let (bench, store, s) = Bench::with(Model::Kv, |spec| spec.revisions = true);
     bench.disk.full.store(true, std::sync::atomic::Ordering::SeqCst);

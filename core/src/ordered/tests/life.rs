@@ -45,7 +45,7 @@ fn kv_6_a_cut_and_a_compaction_hold_time_across_a_crash() {
 fn kv_6_compact_removes_what_expired_in_steps_and_nothing_else() {
     let (bench, store, s) = Bench::with(Model::Map, |spec| spec.ttl = true);
     let entry = |i: u32| {
-        let expires_at = if i % 3 == 0 { None } else { Some(1_000 + u64::from(i % 3)) };
+        let expires_at = if i.is_multiple_of(3) { None } else { Some(1_000 + u64::from(i % 3)) };
         Mutation::Put(at(s, "k", i.to_be_bytes()), cell("v", expires_at))
     };
     commit(&*store, (0..9_000).map(entry).collect()).unwrap();

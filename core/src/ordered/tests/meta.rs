@@ -1,7 +1,9 @@
 //! What a store writes about itself.
 
+use bytes::Bytes;
+
 use crate::{
-    Committed, ErrorKind, KeyGroup, KeyGroups, Ownership, Revision, StateId, WriterId,
+    Committed, ErrorKind, KeyGroup, KeyGroups, Marker, Ownership, Revision, StateId, WriterId,
     ordered::{
         meta::{self, Head, StoredMarker},
         testing::Bench,
@@ -48,10 +50,11 @@ fn a_flipped_bit_in_a_meta_row_is_corrupt() {
 fn batch_4_a_stored_marker_gives_its_revisions_back() {
     let revisions = [5, 6, 7, 0, 0, 9, 0, 12].map(Revision).to_vec();
     let committed = Committed { revisions, duplicate: false };
-    let stored = StoredMarker::new(1, Some(vec![1, 2]), &committed);
+    let marker = Marker { writer: WriterId(3), sequence: 1, position: Some(Bytes::from_static(&[1, 2])) };
+    let stored = StoredMarker::new(&marker, 9, &committed);
     let read: StoredMarker = meta::unseal("a marker", &meta::seal(&stored).unwrap()).unwrap();
     assert_eq!(read.answer(), Committed { duplicate: true, ..committed });
-    assert_eq!(read.position, Some(vec![1, 2]));
+    assert_eq!((read.sequence, read.session, read.position), (1, 9, Some(vec![1, 2])));
 }
 
 #[test]

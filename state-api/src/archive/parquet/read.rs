@@ -109,14 +109,14 @@ fn decode(group: &dyn RowGroupReader, labels: &[StateLabel]) -> Result<Vec<Archi
     Ok(rows)
 }
 
-/// The number of the state that a row names. Rows of a state stand together.
+/// The number of the state that a row names: mostly that of the row before, else the next.
 fn label_of(labels: &[StateLabel], last: &mut usize, name: &[u8], model: &[u8]) -> Result<u32> {
-    let matches = |l: &StateLabel| l.name == name && l.model.as_str().as_bytes() == model;
-    if !labels.get(*last).is_some_and(matches) {
-        *last = labels.iter().position(matches).ok_or_else(|| {
-            broken(format!("has rows of state `{}`, which its part does not name", name.escape_ascii()))
-        })?;
-    }
+    let matches = |(_, l): &(usize, &StateLabel)| l.name == name && l.model.as_str().as_bytes() == model;
+    let mut from_last = labels.iter().enumerate().cycle().skip(*last).take(labels.len());
+    let found = from_last
+        .find(matches)
+        .ok_or_else(|| broken(format!("has rows of state `{}`, which its part does not name", name.escape_ascii())))?;
+    *last = found.0;
     u32::try_from(*last).map_err(|_| broken("has too many states"))
 }
 
