@@ -2,8 +2,8 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod large;
-mod raw;
 mod ratio;
+mod raw;
 mod report;
 mod streaming;
 mod wordcount;
@@ -84,7 +84,8 @@ async fn streaming_rows(n: u64, kind: &str, parts: &[String]) -> Result<()> {
         let mut rows = Rows::default();
         for part in parts {
             let folder = scratch()?;
-            let manager = StateManager::builder(streaming::descriptor(kind, folder.path(), memory.clone())).open().await?;
+            let manager =
+                StateManager::builder(streaming::descriptor(kind, folder.path(), memory.clone())).open().await?;
             match part.as_str() {
                 "map" => streaming::maps(&manager, size, &mut rows).await?,
                 "list" => streaming::lists(&manager, size, &mut rows).await?,

@@ -5,8 +5,8 @@ use std::path::Path;
 use bytes::Bytes;
 use futures::{StreamExt, pin_mut};
 use statehold::{
-    Descriptor, Durability, Error, KeyListState, KeyMapState, KeyValueState, MemoryDescriptor, Model, Result, ScanOrder,
-    StateDescriptor, StateManager, StoreDescriptor, ValueType,
+    Descriptor, Durability, Error, KeyListState, KeyMapState, KeyValueState, MemoryDescriptor, Model, Result,
+    ScanOrder, StateDescriptor, StateManager, StoreDescriptor, ValueType,
 };
 
 use crate::{

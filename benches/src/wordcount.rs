@@ -96,7 +96,8 @@ pub(crate) fn run(megabytes: usize, repeat: usize) -> Result<()> {
     let folder = scratch()?;
     let input = folder.path().join("text");
     text(&input, megabytes * 1_000_000)?;
-    let binary: PathBuf = std::env::current_exe().map_err(|e| failed("finding this program", e))?.with_file_name("statehold");
+    let binary: PathBuf =
+        std::env::current_exe().map_err(|e| failed("finding this program", e))?.with_file_name("statehold");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..repeat {
         let begun = Instant::now();
@@ -114,7 +115,9 @@ pub(crate) fn run(megabytes: usize, repeat: usize) -> Result<()> {
     let (x, y) = (median(&ours), median(&theirs));
     let ratio = y / x;
     let verdict = if ratio >= WANTED { "met" } else { "MISSED" };
-    println!("{megabytes} MB of text, median of {repeat}: quickstart {x:.2} s, HashMaps {y:.2} s, ratio {ratio:.2} (wanted {WANTED}: {verdict})");
+    println!(
+        "{megabytes} MB of text, median of {repeat}: quickstart {x:.2} s, HashMaps {y:.2} s, ratio {ratio:.2} (wanted {WANTED}: {verdict})"
+    );
     Ok(())
 }
 

@@ -132,9 +132,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let report = statehold_conformance::run(&subject, &selection(arguments))?;
     let mut out = Out::new();
     if arguments.json {
-        out.json(&report)?
+        out.json(&report)?;
     } else {
-        out.line(told(&report))?
+        out.line(told(&report))?;
     }
     out.finish()?;
     let failed = report.failures().count();

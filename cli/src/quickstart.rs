@@ -89,9 +89,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     manager.close().await?;
     let mut out = Out::new();
     if arguments.json {
-        out.json(&report)?
+        out.json(&report)?;
     } else {
-        out.line(report.screen())?
+        out.line(report.screen())?;
     }
     out.finish()
 }

@@ -73,6 +73,11 @@ impl Context {
         Self::new(&self.subject, self.seed, self.cases)
     }
 
+    /// What the subject makes of `dir`.
+    pub(crate) fn site_in(&self, dir: &Path) -> Site {
+        self.subject.site(dir)
+    }
+
     pub(crate) fn backend(&self) -> &dyn Backend {
         &*self.site.backend
     }

@@ -12,8 +12,9 @@ use crate::{Case, Selection, Subject, crash_child, run::run_case};
 ///
 /// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the random data; the seed is printed.
 #[must_use]
-pub fn main(subject: &Subject) -> ExitCode {
-    if let Some(code) = crash_child(subject) {
+#[allow(clippy::needless_pass_by_value, reason = "one line at the caller")]
+pub fn main(subject: Subject) -> ExitCode {
+    if let Some(code) = crash_child(&subject) {
         return code;
     }
     let arguments = Arguments::from_args();

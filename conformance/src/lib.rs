@@ -9,7 +9,7 @@
 //! use statehold_conformance::{Site, Subject};
 //!
 //! fn main() -> std::process::ExitCode {
-//!     statehold_conformance::main(&Subject::new(|dir| {
+//!     statehold_conformance::main(Subject::new(|dir| {
 //!         Site::new(my_backend(), Options::new().with("path", dir.display().to_string()))
 //!     }))
 //! }

@@ -5,5 +5,5 @@ use statehold_core::Options;
 use statehold_memory::MemoryBackend;
 
 fn main() -> std::process::ExitCode {
-    statehold_conformance::main(&Subject::new(|_| Site::new(MemoryBackend::new(), Options::new())))
+    statehold_conformance::main(Subject::new(|_| Site::new(MemoryBackend::new(), Options::new())))
 }

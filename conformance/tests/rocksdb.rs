@@ -5,7 +5,7 @@ use statehold_core::Options;
 use statehold_rocksdb::RocksDbBackend;
 
 fn main() -> std::process::ExitCode {
-    statehold_conformance::main(&Subject::new(|dir| {
+    statehold_conformance::main(Subject::new(|dir| {
         Site::new(RocksDbBackend::new(), Options::new().with("path", dir.display().to_string()))
     }))
 }

@@ -133,9 +133,10 @@ impl Batch {
     /// Bytes that count towards the batch limit.
     #[must_use]
     pub fn size(&self) -> usize {
-        let conditions = self.conditions.iter().map(|(at, c)| {
-            at.key.len() + at.sub.len() + if let Condition::ValueIs(v) = c { v.len() } else { 0 }
-        });
+        let conditions = self
+            .conditions
+            .iter()
+            .map(|(at, c)| at.key.len() + at.sub.len() + if let Condition::ValueIs(v) = c { v.len() } else { 0 });
         self.mutations.iter().map(Mutation::size).chain(conditions).sum()
     }
 
@@ -173,12 +174,8 @@ impl Batch {
     /// The groups touched, ascending and without repetition.
     #[must_use]
     pub fn groups(&self) -> Vec<KeyGroup> {
-        let mut groups: Vec<KeyGroup> = self
-            .mutations
-            .iter()
-            .map(|m| m.at().group)
-            .chain(self.conditions.iter().map(|(at, _)| at.group))
-            .collect();
+        let mut groups: Vec<KeyGroup> =
+            self.mutations.iter().map(|m| m.at().group).chain(self.conditions.iter().map(|(at, _)| at.group)).collect();
         groups.sort_unstable();
         groups.dedup();
         groups

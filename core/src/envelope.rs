@@ -97,10 +97,10 @@ impl Envelope {
     /// `Corrupt`, naming state and key, if a byte was changed or the value belongs elsewhere.
     #[inline]
     pub fn open(&self, key: &[u8], sub: &[u8], cell: &Cell) -> Result<Opened> {
-        if let Some((&[schema, a, b, c, d], payload)) = cell.value.split_first_chunk::<{ Self::BYTES }>() {
-            if self.checksum(schema, key, sub, cell.expires_at, payload) == u32::from_le_bytes([a, b, c, d]) {
-                return Ok(Opened { schema_version: schema, payload: cell.value.slice(Self::BYTES..) });
-            }
+        if let Some((&[schema, a, b, c, d], payload)) = cell.value.split_first_chunk::<{ Self::BYTES }>()
+            && self.checksum(schema, key, sub, cell.expires_at, payload) == u32::from_le_bytes([a, b, c, d])
+        {
+            return Ok(Opened { schema_version: schema, payload: cell.value.slice(Self::BYTES..) });
         }
         Err(self.damaged(key, sub))
     }

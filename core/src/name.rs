@@ -30,9 +30,8 @@ impl Name {
             return Ok(Self(name.into()));
         }
         let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
-        Err(Error::invalid(format!("`{}` is not a name", shown.escape_debug())).advise(
-            "use 1 to 128 letters, digits, `_`, `.` or `-`, beginning with a letter, a digit or `_`",
-        ))
+        Err(Error::invalid(format!("`{}` is not a name", shown.escape_debug()))
+            .advise("use 1 to 128 letters, digits, `_`, `.` or `-`, beginning with a letter, a digit or `_`"))
     }
 
     /// The name as text.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Batch, Capabilities, Committed, Durability, KeyGroup, KeyGroups, Limits, Millis, Name, Op, Options, Ownership, Reads,
-    Resources, Result, Revision, Row, StateId, StateSpec, WriterId, portable,
+    Batch, Capabilities, Committed, Durability, KeyGroup, KeyGroups, Limits, Millis, Name, Op, Options, Ownership,
+    Reads, Resources, Result, Revision, Row, StateId, StateSpec, WriterId, portable,
 };
 
 /// What to do with a `Visible` store that was not closed cleanly: its last

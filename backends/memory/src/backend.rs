@@ -57,9 +57,8 @@ impl MemoryBackend {
         let mut kept = self.kept.lock();
         let of_store = |k: &Kept| k.namespace == request.namespace && k.store == request.store;
         let range = request.groups.range();
-        if let Some(other) = kept
-            .iter_mut()
-            .find(|k| of_store(k) && k.groups.overlaps(&request.groups) && k.groups.range() != range)
+        if let Some(other) =
+            kept.iter_mut().find(|k| of_store(k) && k.groups.overlaps(&request.groups) && k.groups.range() != range)
         {
             return Err(Error::invalid(format!("key groups {} overlap those kept, {}", request.groups, other.groups))
                 .about("groups")

@@ -287,7 +287,10 @@ mod tests {
         Splitter::default().feed(text.as_bytes(), tally)
     }
 
-    fn change(tally: &Tally, word: &str) -> Option<(u64, Vec<(u64, u64)>, Vec<u64>)> {
+    /// Count, widths and lines.
+    type Told = (u64, Vec<(u64, u64)>, Vec<u64>);
+
+    fn change(tally: &Tally, word: &str) -> Option<Told> {
         tally.changes().find(|c| c.word == word).map(|c| (c.count, c.widths, c.lines.to_vec()))
     }
 

@@ -148,9 +148,11 @@ impl ManagerBuilder {
         let groups = KeyGroups::new(self.groups.clone().unwrap_or(0..total), total)?;
         let resources = self.take_resources();
         let archive = match &self.descriptor.archive {
-            Some(at) => Some(Archive::open(&at.url, &namespace, &resources).await.map_err(|e| {
-                self.descriptor.locate(e, "archive")
-            })?),
+            Some(at) => Some(
+                Archive::open(&at.url, &namespace, &resources)
+                    .await
+                    .map_err(|e| self.descriptor.locate(e, "archive"))?,
+            ),
             None => None,
         };
         let start = self.start(archive.as_ref()).await?;

@@ -211,13 +211,17 @@ impl StateManager {
         let runtime = self.0.runtime(store)?.clone();
         runtime.check_open()?;
         let stored = runtime.store.states().await?;
-        if let Some((_, old)) = stored.iter().find(|(_, old)| old.name == name) {
-            if old.check(&spec)? == SpecChange::Upgrade && !value_type.upgrades() {
-                let (old, new) = (old.schema_version, spec.schema_version);
-                return Err(Error::new(ErrorKind::Conflict, format!("stored with schema version {old}, opened with {new}"))
-                    .in_state(name)
-                    .advise("declare how old values become new ones with `ValueType::upgrade`"));
-            }
+        if let Some((_, old)) = stored.iter().find(|(_, old)| old.name == name)
+            && old.check(&spec)? == SpecChange::Upgrade
+            && !value_type.upgrades()
+        {
+            let (old, new) = (old.schema_version, spec.schema_version);
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("stored with schema version {old}, opened with {new}"),
+            )
+            .in_state(name)
+            .advise("declare how old values become new ones with `ValueType::upgrade`"));
         }
         let id = runtime.store.register(&spec).await.map_err(|e| e.in_state(name))?;
         let typed = make(StateCore::new(spec, id, runtime, state.ttl), value_type);

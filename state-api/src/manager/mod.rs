@@ -73,7 +73,6 @@ impl StateManager {
     }
 
     /// Opens what a descriptor says, with more choices.
-    #[must_use]
     pub fn builder(descriptor: Descriptor) -> ManagerBuilder {
         ManagerBuilder::new(descriptor)
     }

@@ -28,8 +28,7 @@ pub(super) fn check(descriptor: &Descriptor, registry: &Registry) -> Result<Vec<
     let mut plans = Vec::new();
     for (name, store) in &descriptor.stores {
         let place = format!("stores.{name}");
-        let backend =
-            registry.get(&store.kind).map_err(|e| descriptor.locate(e.in_store(name), &place))?.clone();
+        let backend = registry.get(&store.kind).map_err(|e| descriptor.locate(e.in_store(name), &place))?.clone();
         let capabilities = backend
             .capabilities(&store.options)
             .map_err(|e| descriptor.locate(e.in_store(name), &format!("{place}.options")))?;

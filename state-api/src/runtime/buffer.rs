@@ -136,7 +136,12 @@ impl WriteBuffer {
     }
 
     /// Runs `then` under the lock, after the stripes of `written` have moved: after a commit past the buffer.
-    pub(crate) fn bypassed<'a>(&self, stripes: &Stripes, written: impl Iterator<Item = &'a Address>, then: impl FnOnce()) {
+    pub(crate) fn bypassed<'a>(
+        &self,
+        stripes: &Stripes,
+        written: impl Iterator<Item = &'a Address>,
+        then: impl FnOnce(),
+    ) {
         let _inner = self.inner.lock();
         then();
         for at in written {

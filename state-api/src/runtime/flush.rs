@@ -170,10 +170,13 @@ impl StoreRuntime {
                 failures.last.clone().filter(|_| failures.count != before)
             };
             if let Some(cause) = failed {
-                return Err(Error::new(cause.kind(), format!("staged writes could not be committed: {}", cause.message()))
-                    .in_store(&self.name)
-                    .advise("nothing is lost: they stay staged and readable; mend the cause and call `finish` again")
-                    .because(cause));
+                return Err(Error::new(
+                    cause.kind(),
+                    format!("staged writes could not be committed: {}", cause.message()),
+                )
+                .in_store(&self.name)
+                .advise("nothing is lost: they stay staged and readable; mend the cause and call `finish` again")
+                .because(cause));
             }
             flushed.await;
         }

@@ -20,9 +20,7 @@ use super::{
 };
 
 /// Runs `work` to its end even if the caller goes away (contract OWN-2).
-pub(crate) async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
+pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     tokio::spawn(work).await.map_err(|e| Error::internal("a task ended before its work was done").because(e))?
 }
 
@@ -266,7 +264,8 @@ impl StoreRuntime {
     async fn flush_and_finish(&self) -> Result<()> {
         if let Err(cause) = self.flush().await {
             let (bytes, records) = self.staged();
-            let message = format!("closed with {records} staged writes ({bytes} bytes) that are lost: {}", cause.message());
+            let message =
+                format!("closed with {records} staged writes ({bytes} bytes) that are lost: {}", cause.message());
             return Err(Error::new(cause.kind(), message)
                 .in_store(&self.name)
                 .advise("go back to the latest checkpoint; call `finish` before `close` to be able to try again")

@@ -26,7 +26,10 @@ pub(crate) struct Stripes {
 
 impl Stripes {
     pub(crate) fn new() -> Self {
-        Self { counts: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(), hasher: foldhash::fast::FixedState::default() }
+        Self {
+            counts: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            hasher: foldhash::fast::FixedState::default(),
+        }
     }
 
     #[inline]

@@ -4,13 +4,16 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use bytes::Bytes;
 use statehold_core::{
-    Address, AtomicScope, Batch, Cell, Condition, ConditionsFailed, Error, Mutation, Reads as _, Result,
-    Revision,
+    Address, AtomicScope, Batch, Cell, Condition, ConditionsFailed, Error, Mutation, Reads as _, Result, Revision,
     key::{EncodeKey, Key},
     staged::Generation,
 };
 
-use super::{KeyListState, KeyMapState, KeyValueState, core::StateCore, list::{stage_elements, staged_size}};
+use super::{
+    KeyListState, KeyMapState, KeyValueState,
+    core::StateCore,
+    list::{stage_elements, staged_size},
+};
 use crate::runtime::{Stage, StoreRuntime};
 
 type Uncache = Box<dyn Fn() + Send + Sync>;
@@ -66,9 +69,12 @@ impl WriteBatch {
         let runtime = self.runtime.get_or_insert_with(|| core.runtime.clone());
         if !Arc::ptr_eq(runtime, &core.runtime) {
             let other = runtime.name.clone();
-            return Err(Error::invalid(format!("the batch is for store `{other}`, this state is in `{}`", core.runtime.name))
-                .in_state(&core.spec.name)
-                .advise("a batch is atomic within one store: make one for each"));
+            return Err(Error::invalid(format!(
+                "the batch is for store `{other}`, this state is in `{}`",
+                core.runtime.name
+            ))
+            .in_state(&core.spec.name)
+            .advise("a batch is atomic within one store: make one for each"));
         }
         self.direct |= core.direct;
         if !self.cores.iter().any(|c| Arc::ptr_eq(c, core)) {

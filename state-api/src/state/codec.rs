@@ -79,8 +79,7 @@ impl<V: Value> Codec<V> for Json {
         fingerprint::<V>()
     }
     fn encode(&self, value: &V, out: &mut Vec<u8>) -> Result<()> {
-        serde_json::to_writer(out, value)
-            .map_err(|e| Error::invalid("the value cannot be encoded as JSON").because(e))
+        serde_json::to_writer(out, value).map_err(|e| Error::invalid("the value cannot be encoded as JSON").because(e))
     }
     fn decode(&self, bytes: Bytes) -> Result<V> {
         serde_json::from_slice(&bytes).map_err(|e| Error::corrupt("a value is no JSON of its type").because(e))
@@ -234,8 +233,10 @@ impl<V> ValueType<V> {
         }
         match &self.upgrade {
             Some(upgrade) if version < self.version => upgrade(version, bytes),
-            _ => Err(Error::invalid(format!("a value has schema version {version}, this program has {}", self.version))
-                .advise("declare an upgrade with `ValueType::upgrade`, or run the newer program")),
+            _ => {
+                Err(Error::invalid(format!("a value has schema version {version}, this program has {}", self.version))
+                    .advise("declare an upgrade with `ValueType::upgrade`, or run the newer program"))
+            }
         }
     }
 

@@ -86,7 +86,12 @@ impl StateCore {
 
     /// Stages what `apply` sets, as [`StoreRuntime::stage`] does, unless this handle is fenced by then.
     #[inline]
-    pub(crate) async fn stage(&self, seen: &[Seen<'_>], size: usize, apply: impl FnMut(&mut Stage<'_>)) -> Result<bool> {
+    pub(crate) async fn stage(
+        &self,
+        seen: &[Seen<'_>],
+        size: usize,
+        apply: impl FnMut(&mut Stage<'_>),
+    ) -> Result<bool> {
         self.runtime.stage(|| self.check(), seen, size, apply).await
     }
 
@@ -170,9 +175,9 @@ impl StateCore {
         } else {
             self.envelope.open(key, sub, cell)?
         };
-        value_type.read(opened.schema_version, opened.payload).map_err(|e| {
-            e.in_state(&self.spec.name).about(key.escape_ascii().to_string())
-        })
+        value_type
+            .read(opened.schema_version, opened.payload)
+            .map_err(|e| e.in_state(&self.spec.name).about(key.escape_ascii().to_string()))
     }
 
     /// The payload alone, for conditions on values.

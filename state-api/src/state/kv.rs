@@ -386,7 +386,12 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
     }
 
     /// Writes one record if `condition` holds of it; the revisions given, or `None`.
-    async fn conditionally(&self, at: Address, condition: Condition, cell: Option<Cell>) -> Result<Option<Vec<Revision>>> {
+    async fn conditionally(
+        &self,
+        at: Address,
+        condition: Condition,
+        cell: Option<Cell>,
+    ) -> Result<Option<Vec<Revision>>> {
         self.core.metrics.writes.increment(1);
         if self.core.direct {
             let mutation = match cell {

@@ -13,9 +13,8 @@ pub(crate) struct StateMetrics {
 
 impl StateMetrics {
     pub(crate) fn of(store: &str, state: &str) -> Self {
-        let counter = |name: &'static str| {
-            metrics::counter!(name, "store" => store.to_owned(), "state" => state.to_owned())
-        };
+        let counter =
+            |name: &'static str| metrics::counter!(name, "store" => store.to_owned(), "state" => state.to_owned());
         Self {
             reads: counter("statehold_reads_total"),
             hits: counter("statehold_cache_hits_total"),

@@ -36,7 +36,12 @@ pub(super) fn rows(core: Arc<StateCore>, order: ScanOrder) -> BoxStream<'static,
     }
 }
 
-async fn page(core: &StateCore, group: KeyGroup, after: Option<Position>, limit: PageLimit) -> Result<(Vec<Row>, Option<Position>)> {
+async fn page(
+    core: &StateCore,
+    group: KeyGroup,
+    after: Option<Position>,
+    limit: PageLimit,
+) -> Result<(Vec<Row>, Option<Position>)> {
     core.check()?;
     let request = ScanRequest { state: core.id, group, range: ScanRange::All, after, limit };
     let page = core.runtime.reader().scan(&request).finish().await?;

@@ -212,7 +212,8 @@ async fn run(place: &Place, (buffer, cache): (usize, usize), actions: &[Action])
 /// Prints what fails, shrunk; `PROPTEST_RNG_SEED` repeats a run.
 fn random_actions_agree_with_the_model(kind: &'static str, cases: u32) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
     let strategy = (0..SIZES.len(), prop::collection::vec(action(), 1..120));
     let outcome = TestRunner::new(config).run(&strategy, |(size, actions)| {
         let place = Place::new(kind);

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use statehold::{Count, Descriptor, Model, ScanOrder, StateDescriptor, StateManager, core::Millis, testing::ManualClock};
+use statehold::{
+    Count, Descriptor, Model, ScanOrder, StateDescriptor, StateManager, core::Millis, testing::ManualClock,
+};
 
 use crate::support::{Place, SIZES, on_every_engine};
 
@@ -10,7 +12,8 @@ const TTL: u64 = 100;
 
 fn descriptor(place: &Place, buffer: usize, cache: usize) -> Descriptor {
     let lived = |model| StateDescriptor::new(model).ttl(TTL);
-    place.sized(buffer, cache)
+    place
+        .sized(buffer, cache)
         .state("kv", lived(Model::Kv))
         .state("list", lived(Model::List))
         .state("map", lived(Model::Map))

@@ -17,7 +17,10 @@ fn put(buffer: &WriteBuffer, stripes: &Stripes, at: &Address) -> Staged {
 
 /// Puts until the answer is another.
 fn fill(buffer: &WriteBuffer, stripes: &Stripes) -> (usize, Staged) {
-    (0..).map(|n| (n, put(buffer, stripes, &at(S, &n.to_string())))).find(|(_, s)| *s != Staged::Yes { sealed: false }).unwrap()
+    (0..)
+        .map(|n| (n, put(buffer, stripes, &at(S, &n.to_string()))))
+        .find(|(_, s)| *s != Staged::Yes { sealed: false })
+        .unwrap()
 }
 
 #[test]

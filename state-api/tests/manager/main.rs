@@ -1,0 +1,15 @@
+//! What a manager promises for its stores, on every engine (contract NAME-1, LIFE, OWN-1, OWN-3, CAP-1).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod close;
+mod cut;
+mod descriptor;
+mod drop;
+mod fault;
+mod narrow;
+mod owner;
+mod recover;
+mod registry;
+mod start;
