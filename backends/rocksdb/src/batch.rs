@@ -46,14 +46,27 @@ impl RocksBatch {
 
     /// Writes all of it, and is empty afterwards.
     pub(crate) fn write(&mut self, db: &DB, options: &WriteOptions) -> Result<(), rocksdb::Error> {
-        let single = std::mem::take(&mut self.single);
-        match self.many.take() {
+        let outcome = match self.many.take() {
             Some(many) => db.write_opt(many, options),
-            None => match single {
-                Single::None => Ok(()),
-                Single::Put => db.put_opt(&self.key, &self.value, options),
-                Single::Delete => db.delete_opt(&self.key, options),
-            },
+            None => self.write_single(db, options),
+        };
+        self.single = Single::None;
+        outcome
+    }
+
+    /// Writes all of it, and keeps it: RocksDB takes batches away from who writes them.
+    pub(crate) fn try_write(&self, db: &DB, options: &WriteOptions) -> Result<(), rocksdb::Error> {
+        match &self.many {
+            Some(many) => db.write_opt(WriteBatch::from_data(many.data()), options),
+            None => self.write_single(db, options),
+        }
+    }
+
+    fn write_single(&self, db: &DB, options: &WriteOptions) -> Result<(), rocksdb::Error> {
+        match self.single {
+            Single::None => Ok(()),
+            Single::Put => db.put_opt(&self.key, &self.value, options),
+            Single::Delete => db.delete_opt(&self.key, options),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`RocksEngine`]: RocksDB behind core's `Engine`.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use rocksdb::{
@@ -9,12 +9,12 @@ use rocksdb::{
 };
 use statehold_core::{
     Result,
-    ordered::{Engine, EngineRead, Visit, WriteLevel},
+    ordered::{Engine, EngineBatch, EngineRead, Visit, WriteLevel},
 };
 
 use crate::{
     batch::RocksBatch,
-    error::{background_error, translate},
+    error::{background_error, translate, unwritten},
     image::RocksImage,
     memory::Memory,
 };
@@ -63,6 +63,13 @@ impl RocksEngine {
         }
     }
 
+    /// Something failed in the background, and nothing works at what writers wait for.
+    fn is_stuck(&self) -> bool {
+        self.number(BACKGROUND_ERRORS) > 0
+            && self.number("rocksdb.num-running-flushes") == 0
+            && self.number("rocksdb.num-running-compactions") == 0
+    }
+
     fn number(&self, property: &str) -> u64 {
         self.db.property_int_value(property).ok().flatten().unwrap_or(0)
     }
@@ -88,6 +95,15 @@ fn get_many_raw(db: &DB, keys: &[&[u8]], options: &ReadOptions) -> Result<Vec<Op
     };
     let found = db.batched_multi_get_cf_opt(family, keys.iter().copied(), keys.is_sorted(), options);
     found.into_iter().map(|value| value.map(copied)).collect()
+}
+
+/// A write's outcome; `None` if it would have had to wait.
+fn unless_stalled(outcome: Result<(), rocksdb::Error>) -> Result<Option<()>> {
+    match outcome {
+        Ok(()) => Ok(Some(())),
+        Err(e) if e.kind() == ErrorKind::Incomplete && e.as_ref().contains("Write stall") => Ok(None),
+        Err(e) => Err(unwritten(e)),
+    }
 }
 
 /// `None` where RocksDB would have had to wait and was told not to.
@@ -150,11 +166,26 @@ impl Engine for RocksEngine {
     }
 
     fn write(&self, batch: &mut RocksBatch, level: WriteLevel) -> Result<()> {
-        batch.write(&self.db, &self.options(level).0).map_err(translate)
+        let (waiting, at_once) = self.options(level);
+        let mut stuck = 0;
+        // RocksDB itself would wait, for ever, for the space that lets a failed flush go on.
+        while unless_stalled(batch.try_write(&self.db, at_once))?.is_none() {
+            if self.number("rocksdb.is-write-stopped") == 0 {
+                // Only slowed down: RocksDB keeps the pace.
+                return batch.write(&self.db, waiting).map_err(unwritten);
+            }
+            stuck = if self.is_stuck() { stuck + 1 } else { 0 };
+            if stuck == STUCK_LOOKS {
+                return Err(background_error(self.db.path()));
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        batch.clear();
+        Ok(())
     }
 
     fn try_write(&self, batch: &mut RocksBatch, level: WriteLevel) -> Result<bool> {
-        Ok(unless_incomplete(batch.write(&self.db, &self.options(level).1))?.is_some())
+        Ok(unless_stalled(batch.write(&self.db, &self.options(level).1))?.is_some())
     }
 
     /// Written tables survive power loss, logged writes with their log.
@@ -193,4 +224,8 @@ impl Engine for RocksEngine {
     }
 }
 
+/// How often a stopped writer looks whether he can go on.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// So many looks in a row at a stuck engine make the write fail.
+const STUCK_LOOKS: u32 = 100;
 const BACKGROUND_ERRORS: &str = "rocksdb.background-errors";

@@ -24,6 +24,17 @@ pub(crate) fn translate(e: rocksdb::Error) -> Error {
     .because(e)
 }
 
+/// The error of a write.
+pub(crate) fn unwritten(e: rocksdb::Error) -> Error {
+    // The log has it, but perhaps not the disk: it may be there after the next open.
+    if e.kind() == Rocks::IOError && e.as_ref().contains("sync") {
+        return Error::new(ErrorKind::Indeterminate, "the disk failed to sync the log: the commit may be there or not")
+            .advise("close the store, open it again, and send the commit again with the same marker")
+            .because(e);
+    }
+    translate(e)
+}
+
 fn classify(kind: &Rocks, message: &str) -> Error {
     let has = |text: &str| message.contains(text);
     match kind {
@@ -58,11 +69,11 @@ fn damaged(message: &str) -> Error {
         .advise("recover into a new directory from a checkpoint; look at the disk")
 }
 
-/// A flush or compaction failed behind our back.
+/// A flush or compaction failed behind our back, and writers cannot go on.
 pub(crate) fn background_error(path: &Path) -> Error {
-    Error::new(ErrorKind::Unavailable, "RocksDB failed in the background while it compacted")
+    Error::new(ErrorKind::ResourceExhausted, "RocksDB failed to flush or compact in the background")
         .about(path.display().to_string())
-        .advise("see the file LOG in the store's directory; is the disk full?")
+        .advise("is the disk full? Free space and try again; the file LOG in the store's directory says more")
 }
 
 /// The error of making or reading a directory.

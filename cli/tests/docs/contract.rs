@@ -1,6 +1,10 @@
 //! The contract's page names tests that exist, and the list of each clause's tests is complete.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+};
 
 use crate::pages::{code, prose, read, root, sources};
 
@@ -83,7 +87,10 @@ fn the_list_of_tests_is_complete() {
     if std::env::var_os("STATEHOLD_WRITE_DOCS").is_some() {
         fs::write(root().join(LIST), &now).unwrap();
     }
-    assert!(read(LIST) == now, "{LIST} is not what the sources say: run `make contract`");
+    let written = read(LIST);
+    let (has, wants): (BTreeSet<&str>, BTreeSet<&str>) = (written.lines().collect(), now.lines().collect());
+    let (gone, new): (Vec<_>, Vec<_>) = (has.difference(&wants).collect(), wants.difference(&has).collect());
+    assert!(written == now, "run `make contract`: {LIST} lacks {new:#?} and has {gone:#?}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub trait Engine: EngineRead + Debug {
     /// Applies a batch whole or not at all, also across a crash, and leaves it empty.
     ///
     /// # Errors
-    /// As [`EngineRead::get`]; nothing was applied.
+    /// As [`EngineRead::get`]; nothing was applied. `Indeterminate` if that is unknown.
     fn write(&self, batch: &mut Self::Batch, level: WriteLevel) -> Result<()>;
 
     /// As [`Engine::write`], but answers `false`, with nothing applied, instead of waiting

@@ -83,15 +83,22 @@ impl<E: Engine> Inner<E> {
     fn close_writes(&self) -> Result<()> {
         let guard = self.engine.read_recursive();
         let Some(engine) = guard.as_ref() else { return Ok(()) };
-        let marked = self.mark_clean(engine);
+        let marked = if self.marks_clean() { self.mark_clean(engine) } else { Ok(()) };
         engine.stop();
+        // The commit that is under way ends first.
+        drop(self.lock());
         marked
+    }
+
+    /// Whether an unclean end would be told from a clean one.
+    fn marks_clean(&self) -> bool {
+        !self.read_only && !E::IN_MEMORY && self.durability == Durability::Visible
     }
 
     /// Leaves a store behind that is known to be whole.
     fn mark_clean(&self, engine: &E) -> Result<()> {
         let mut writer = self.lock();
-        if self.read_only || E::IN_MEMORY || writer.suspect || self.durability != Durability::Visible {
+        if writer.suspect {
             return Ok(());
         }
         engine.flush()?;

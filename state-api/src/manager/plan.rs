@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use statehold_core::{
-    Backend, Capabilities, Durability, Error, KeyGroups, Name, OpenRequest, Ownership, Resources, Result, Unclean,
+    Backend, Capabilities, Durability, Error, KeyGroups, Limits, Model, Name, OpenRequest, Ownership, Resources,
+    Result, Support, Unclean,
 };
 
 use crate::{
     config::{Descriptor, StoreDescriptor},
     registry::Registry,
 };
+
+/// What an element's ordinal takes of the limit for subkeys.
+const ORDINAL_BYTES: usize = 8;
 
 /// A store whose descriptor is known to be right.
 pub(super) struct StorePlan {
@@ -33,7 +37,7 @@ pub(super) fn check(descriptor: &Descriptor, registry: &Registry) -> Result<Vec<
             .capabilities(&store.options)
             .map_err(|e| descriptor.locate(e.in_store(name), &format!("{place}.options")))?;
         let durability = store.durability.unwrap_or_else(|| default_durability(&capabilities));
-        check_states(descriptor, name, &capabilities)?;
+        check_states(descriptor, name, &store.limits, &capabilities)?;
         plans.push(StorePlan {
             name: name.clone(),
             backend,
@@ -60,7 +64,7 @@ fn default_durability(capabilities: &Capabilities) -> Durability {
     levels.first().copied().unwrap_or(Durability::Visible)
 }
 
-fn check_states(descriptor: &Descriptor, store: &str, capabilities: &Capabilities) -> Result<()> {
+fn check_states(descriptor: &Descriptor, store: &str, limits: &Limits, capabilities: &Capabilities) -> Result<()> {
     for (name, state) in descriptor.states.iter().filter(|(name, _)| descriptor.store_of(name) == Some(store)) {
         let lacking = [
             ("ttl", state.ttl.is_some() && !capabilities.ttl),
@@ -72,6 +76,12 @@ fn check_states(descriptor: &Descriptor, store: &str, capabilities: &Capabilitie
                 .about(what)
                 .advise("take it out, or put the state into another store");
             return Err(descriptor.locate(error, &format!("states.{name}")));
+        }
+        if state.model == Model::List && capabilities.lists == Support::Emulated && limits.sub < ORDINAL_BYTES {
+            let error = Error::invalid(format!("subkeys of {} bytes are too short for the list `{name}`", limits.sub))
+                .about("sub")
+                .advise(format!("this engine numbers elements in {ORDINAL_BYTES} bytes: raise the limit to that"));
+            return Err(descriptor.locate(error, &format!("stores.{store}.limits")));
         }
     }
     Ok(())

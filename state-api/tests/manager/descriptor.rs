@@ -92,6 +92,16 @@ async fn name_3_key_groups_that_are_none_are_refused() {
 }
 
 #[tokio::test]
+async fn name_2_a_limit_that_no_list_could_keep_is_refused_where_there_is_a_list() {
+    let place = place();
+    let text = format!("namespace = 'n'\n{FIRST}limits = {{ sub = 7 }}\n[states.visits]\nmodel = 'list'\n");
+    let (kind, message) = mistake(&place, &text).await;
+    assert_eq!(kind, ErrorKind::InvalidInput);
+    assert!(message.contains("orders.toml:5: stores.a.limits.sub") && message.contains("visits"), "{message}");
+    assert!(is_untouched(&place));
+}
+
+#[tokio::test]
 async fn name_2_a_limit_within_the_engines_own_can_be_raised() {
     let place = Place::new("memory");
     let mut descriptor = place.descriptor();

@@ -110,8 +110,11 @@ on_every_engine! {
             assert_eq!(kv.get(&1).await.unwrap_err().kind(), ErrorKind::Unavailable);
             lose();
             assert!(kv.update(&1, |n| Ok(n.map_or(0, |n| n + 1))).await.is_err());
-            lose();
-            assert!(kv.put_if_absent(&1, 9).await.is_err());
+            if buffer > 0 {
+                // Without a buffer the engine itself evaluates the condition.
+                lose();
+                assert!(kv.put_if_absent(&1, 9).await.is_err());
+            }
             lose();
             assert!(list.pop_front(&1).await.is_err());
             lose();

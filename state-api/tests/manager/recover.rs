@@ -13,13 +13,12 @@ use crate::support::{BUFFERS, SIZES, on_every_engine, refused};
 
 on_every_engine! {
     async fn life_5_recover_fences_every_handle_of_before_cached_values_too(place: Place) {
-        for (buffer, cache) in SIZES {
+        for (id, (buffer, cache)) in (1..).map(CheckpointId).zip(SIZES) {
             let manager = place.open(place.sized(buffer, cache)).await;
             let kv = manager.key_value::<String, u64>("kv").await.unwrap();
             let versioned = manager.key_value::<String, u64>("versioned").await.unwrap();
             let list = manager.key_list::<String, u64>("list").await.unwrap();
             let map = manager.key_map::<String, String, u64>("map").await.unwrap();
-            let id = CheckpointId((buffer + cache) as u64);
             kv.update("a", |_| Ok(1)).await.unwrap();
             manager.archive(id, &Metadata::new()).await.unwrap();
             kv.update("a", |_| Ok(2)).await.unwrap();

@@ -3,7 +3,7 @@ use statehold::{Descriptor, ErrorKind, Limits, ValueType, WriteBatch};
 
 use crate::support::{BUFFERS, Place, on_every_engine, refused};
 
-const LIMITS: Limits = Limits { key: 8, sub: 4, label: 255, value: 10_000, batch: 16_384 };
+const LIMITS: Limits = Limits { key: 8, sub: 8, label: 255, value: 10_000, batch: 16_384 };
 
 fn descriptor(place: &Place, buffer: usize) -> Descriptor {
     let mut descriptor = place.sized(buffer, 0);
@@ -24,13 +24,13 @@ on_every_engine! {
             let kv = manager.key_value_of::<Vec<u8>, Bytes>("kv", ValueType::bytes()).await.unwrap();
             let map = manager.key_map::<Vec<u8>, Vec<u8>, u8>("map").await.unwrap();
             kv.put(&vec![0; 8], value(10_000)).await.unwrap();
-            map.put(&vec![0; 8], &vec![0xFF; 4], 1).await.unwrap();
+            map.put(&vec![0; 8], &vec![0xFF; 8], 1).await.unwrap();
             map.put(&vec![0; 8], &vec![], 2).await.unwrap();
             for (kind, _) in [
                 refused(kv.put(&vec![0; 9], value(1)).await),
                 refused(kv.put(&vec![1; 8], value(10_001)).await),
                 refused(kv.get(&vec![0; 9]).await),
-                refused(map.put(&vec![0; 8], &vec![0; 5], 1).await),
+                refused(map.put(&vec![0; 8], &vec![0; 9], 1).await),
             ] {
                 assert_eq!(kind, ErrorKind::LimitExceeded);
             }
@@ -38,7 +38,7 @@ on_every_engine! {
             manager.finish().await.unwrap();
             assert_eq!(kv.get(&vec![0; 8]).await.unwrap(), Some(value(10_000)));
             assert_eq!(kv.get(&vec![1; 8]).await.unwrap(), None);
-            assert_eq!(map.entries(&vec![0; 8]).await.unwrap(), [(vec![], 2), (vec![0xFF; 4], 1)]);
+            assert_eq!(map.entries(&vec![0; 8]).await.unwrap(), [(vec![], 2), (vec![0xFF; 8], 1)]);
             manager.close().await.unwrap();
         }
     }

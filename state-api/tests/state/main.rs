@@ -1,4 +1,5 @@
 //! What typed states promise, on every engine (contract KV, LIST, MAP, BATCH, OWN-2, OWN-7).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 #[path = "../support/mod.rs"]
 mod support;
