@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Memory for counts that are not in the states yet.
-const TALLY_BYTES: usize = 128 << 20;
+const TALLY_BYTES: usize = 256 << 20;
 
 /// The job between two checkpoints and from one to the next.
 pub(crate) struct Counter<'a> {
@@ -128,9 +128,6 @@ impl<'a> Counter<'a> {
     async fn apply(&mut self) -> Result<()> {
         let begun = Instant::now();
         self.states.apply(&mut self.tally).await?;
-        if self.tally.is_full() {
-            self.tally.clear();
-        }
         tracing::info!(words = self.tally.words(), took = ?begun.elapsed(), "applied");
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures::{StreamExt, TryStreamExt, stream};
 use statehold::{Error, KeyListState, KeyMapState, KeyValueState, Result, StateManager};
 
-use super::tally::{Change, Held, Tally};
+use super::tally::{Held, Tally, WordId};
 
 /// Word → how often it occurs.
 pub(crate) const COUNTS: &str = "words";
@@ -45,56 +45,60 @@ impl States {
         &self.counts
     }
 
-    /// Brings everything that changed in `tally` into the states.
+    /// Brings everything that changed in `tally` into the states, and empties it if it is full.
     ///
     /// # Errors
-    /// What the engine fails with; some changes may be in, and the tally still has them all.
+    /// What the engine fails with; some changes may be in then.
     pub(crate) async fn apply(&self, tally: &mut Tally) -> Result<()> {
-        self.introduce(tally).await?;
-        let mut changes = tally.changes();
+        let full = tally.is_full();
         loop {
-            let part: Vec<Change<'_>> = changes.by_ref().take(PART).collect();
+            let part = tally.take_changed(PART);
             if part.is_empty() {
                 break;
             }
-            self.counts.put_many(part.iter().map(|c| (c.word, c.count))).await?;
-            let widths = part.iter().flat_map(|c| c.widths.iter().map(|(bucket, count)| (c.word, *bucket, *count)));
+            self.introduce(tally, &part).await?;
+            let changes = tally.changes(&part);
+            self.counts.put_many(changes.iter().map(|c| (c.word, c.count))).await?;
+            let widths = changes.iter().flat_map(|c| c.widths.iter().map(|(bucket, count)| (c.word, *bucket, *count)));
             self.widths.put_many(widths).await?;
-            for change in part.iter().filter(|c| !c.lines.is_empty()) {
+            for change in changes.iter().filter(|c| !c.lines.is_empty()) {
                 self.lines.append_all(change.word, change.lines.iter().copied()).await?;
             }
+            drop(changes);
+            tally.applied(&part);
+            if full {
+                tally.release(&part);
+            }
         }
-        drop(changes);
-        tally.applied();
+        if full {
+            tally.clear();
+        }
         Ok(())
     }
 
-    /// Tells the tally what the states hold of words that it has not seen before.
-    async fn introduce(&self, tally: &mut Tally) -> Result<()> {
-        let mut from = 0;
-        loop {
-            let (strangers, next) = tally.strangers(from, PART);
-            if next == from {
-                return Ok(());
-            }
-            from = next;
-            let counts = self.counts.get_many(&strangers).await?;
-            let known = stream::iter(strangers.iter().zip(counts)).map(|(word, count)| async move {
-                let held = match count {
-                    None => Held::default(),
-                    Some(count) => Held {
-                        count,
-                        widths: self.widths.entries(word).await?,
-                        lines: self.lines.len(word).await? as usize,
-                    },
-                };
-                Ok::<_, Error>((word, held))
-            });
-            let mut known = pin!(known.buffer_unordered(READS));
-            while let Some((word, held)) = known.try_next().await? {
-                tally.learn(word, &held);
-            }
+    /// Tells the tally what the states hold of those words that it has not seen before.
+    async fn introduce(&self, tally: &mut Tally, part: &[WordId]) -> Result<()> {
+        let strangers = tally.strangers(part);
+        if strangers.is_empty() {
+            return Ok(());
         }
+        let counts = self.counts.get_many(&strangers).await?;
+        let known = stream::iter(strangers.iter().zip(counts)).map(|(word, count)| async move {
+            let held = match count {
+                None => Held::default(),
+                Some(count) => Held {
+                    count,
+                    widths: self.widths.entries(word).await?,
+                    lines: self.lines.len(word).await? as usize,
+                },
+            };
+            Ok::<_, Error>((word, held))
+        });
+        let mut known = pin!(known.buffer_unordered(READS));
+        while let Some((word, held)) = known.try_next().await? {
+            tally.learn(word, &held);
+        }
+        Ok(())
     }
 }
 
@@ -112,19 +116,20 @@ mod tests {
         (manager, states)
     }
 
-    /// The same text counted with `clears` tallies one after the other.
-    async fn counted(text: &str, clears: usize) -> (Vec<(String, u64)>, Vec<(String, u64, u64)>, Vec<(String, u64)>) {
+    /// What a text counts to with a tally that is emptied at `limit` bytes.
+    async fn counted(text: &str, limit: usize) -> (Vec<(String, u64)>, Vec<(String, u64, u64)>, Vec<(String, u64)>) {
         let (manager, states) = open().await;
-        let mut tally = Tally::new(0, 0, true, usize::MAX);
+        let mut tally = Tally::new(0, 0, true, limit);
         let mut splitter = Splitter::default();
-        let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        for part in lines.chunks(lines.len().div_ceil(clears)) {
-            part.iter().for_each(|line| {
-                splitter.feed(line.as_bytes(), &mut tally);
-            });
-            states.apply(&mut tally).await.unwrap();
-            tally.clear();
+        for line in text.split_inclusive('\n') {
+            let (taken, stopped) = splitter.feed(line.as_bytes(), &mut tally);
+            assert_eq!((taken, stopped), (line.len(), tally.is_full()));
+            if stopped {
+                states.apply(&mut tally).await.unwrap();
+                assert!(!tally.is_full());
+            }
         }
+        states.apply(&mut tally).await.unwrap();
         let order = ScanOrder::Key;
         let held = (
             states.counts.scan(order).try_collect().await.unwrap(),
@@ -138,11 +143,11 @@ mod tests {
     #[tokio::test]
     async fn it_does_not_matter_how_often_the_tally_is_emptied() {
         let text: String = (0..200).map(|i| format!("the {} of line{i}{}\n", i % 7, ".".repeat(i))).collect();
-        let once = counted(&text, 1).await;
+        let once = counted(&text, usize::MAX).await;
         assert_eq!(once.0.iter().find(|(w, _)| w == "the"), Some(&("the".to_owned(), 200)));
         assert_eq!(once.2.iter().filter(|(w, _)| w == "the").count(), 20);
-        for clears in [2, 3, 50] {
-            assert_eq!(counted(&text, clears).await, once, "{clears}");
+        for limit in [1, 10_000, 30_000] {
+            assert_eq!(counted(&text, limit).await, once, "{limit}");
         }
     }
 }

@@ -41,20 +41,21 @@ struct Word {
 }
 
 impl Word {
-    fn add(&mut self, bucket: u64, count: u64, changed: bool) -> bool {
+    fn add(&mut self, bucket: u64, count: u64, changed: bool) {
         match self.widths.binary_search_by_key(&bucket, |w| w.bucket) {
             Ok(at) => {
                 if let Some(width) = self.widths.get_mut(at) {
                     width.count += count;
                     width.changed |= changed;
                 }
-                false
             }
-            Err(at) => {
-                self.widths.insert(at, Width { bucket, count, changed });
-                true
-            }
+            Err(at) => self.widths.insert(at, Width { bucket, count, changed }),
         }
+    }
+
+    /// Bytes that it holds beside itself.
+    fn heap(&self) -> usize {
+        self.widths.capacity() * size_of::<Width>() + self.lines.capacity() * size_of::<u64>()
     }
 
     fn room_for_lines(&self) -> usize {
@@ -62,7 +63,10 @@ impl Word {
     }
 }
 
-/// What a state holds of a word.
+/// A word of a tally, until it is cleared.
+pub(crate) type WordId = u32;
+
+/// What the states hold of a word.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) count: u64,
@@ -87,11 +91,11 @@ pub(crate) struct Change<'a> {
 /// the states hold of it, before its changes are taken.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    table: HashTable<u32>,
+    table: HashTable<WordId>,
     words: Vec<Word>,
     /// Words of the line that is read.
-    on_line: Vec<u32>,
-    changed: Vec<u32>,
+    on_line: Vec<WordId>,
+    changed: Vec<WordId>,
     bytes: usize,
     /// The states hold nothing that is not in here.
     complete: bool,
@@ -153,25 +157,22 @@ impl Tally {
         self.words.iter().max_by_key(|w| w.count).map(|w| (&*w.text, w.count))
     }
 
-    /// At most `count` changed words of which it is not known what the states hold, of those behind
-    /// `from`; and where to go on, which is `from` itself when there are no more.
-    pub(crate) fn strangers(&self, from: usize, count: usize) -> (Vec<String>, usize) {
-        let mut words = Vec::new();
-        let mut at = from;
-        for id in self.changed.iter().skip(from) {
-            if words.len() == count {
-                break;
-            }
-            at += 1;
-            words.extend(self.words.get(*id as usize).filter(|w| !w.whole).map(|w| w.text.to_string()));
-        }
-        (words, at)
+    /// Takes at most `count` words whose changes the states lack; the caller applies them.
+    pub(crate) fn take_changed(&mut self, count: usize) -> Vec<WordId> {
+        let first = self.changed.len() - count.min(self.changed.len());
+        self.changed.split_off(first)
+    }
+
+    /// Those of `ids` of which it is not known what the states hold.
+    pub(crate) fn strangers(&self, ids: &[WordId]) -> Vec<String> {
+        self.of(ids).filter(|w| !w.whole).map(|w| w.text.to_string()).collect()
     }
 
     /// What the states hold of a stranger.
     pub(crate) fn learn(&mut self, word: &str, held: &Held) {
         let Some(id) = self.find(word.as_bytes()) else { return };
         let Some(word) = self.words.get_mut(id as usize).filter(|w| !w.whole) else { return };
+        let before = word.heap();
         word.whole = true;
         word.count += held.count;
         for (bucket, count) in &held.widths {
@@ -179,42 +180,58 @@ impl Tally {
         }
         word.listed = held.lines;
         word.lines.truncate(word.room_for_lines());
+        self.bytes = (self.bytes + word.heap()).saturating_sub(before);
     }
 
-    /// What the states lack, word by word.
-    pub(crate) fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.changed.iter().filter_map(|id| self.words.get(*id as usize)).map(|word| Change {
-            word: &word.text,
-            count: word.count,
-            widths: word.widths.iter().filter(|w| w.changed).map(|w| (w.bucket, w.count)).collect(),
-            lines: &word.lines,
-        })
+    /// What the states lack of `ids`.
+    pub(crate) fn changes(&self, ids: &[WordId]) -> Vec<Change<'_>> {
+        let change = |word: &'_ Word| -> Vec<(u64, u64)> {
+            word.widths.iter().filter(|w| w.changed).map(|w| (w.bucket, w.count)).collect()
+        };
+        self.of(ids)
+            .map(|word| Change { word: &word.text, count: word.count, widths: change(word), lines: &word.lines })
+            .collect()
     }
 
-    /// The states have all changes now.
-    pub(crate) fn applied(&mut self) {
-        for id in self.changed.drain(..) {
-            let Some(word) = self.words.get_mut(id as usize) else { continue };
+    /// The states have the changes of `ids` now.
+    pub(crate) fn applied(&mut self, ids: &[WordId]) {
+        for id in ids {
+            let Some(word) = self.words.get_mut(*id as usize) else { continue };
+            let before = word.heap();
             word.listed += word.lines.len();
             word.lines = Vec::new();
             word.widths.iter_mut().for_each(|w| w.changed = false);
             word.changed = false;
+            self.bytes = (self.bytes + word.heap()).saturating_sub(before);
         }
     }
 
-    /// Forgets all words, whose changes were applied.
+    /// Frees what is known of `ids`, which were applied and are never asked for before [`Tally::clear`].
+    pub(crate) fn release(&mut self, ids: &[WordId]) {
+        for id in ids {
+            if let Some(word) = self.words.get_mut(*id as usize) {
+                word.widths = Vec::new();
+            }
+        }
+    }
+
+    fn of(&self, ids: &[WordId]) -> impl Iterator<Item = &Word> {
+        ids.iter().filter_map(|id| self.words.get(*id as usize))
+    }
+
+    /// Forgets all words, whose changes were all applied.
     pub(crate) fn clear(&mut self) {
         *self = Self { stop_at_words: self.stop_at_words, ..Self::new(self.total, self.lines, false, self.limit) };
     }
 
-    fn find(&self, word: &[u8]) -> Option<u32> {
-        let same = |id: &u32| self.words.get(*id as usize).is_some_and(|w| w.text.as_bytes() == word);
+    fn find(&self, word: &[u8]) -> Option<WordId> {
+        let same = |id: &WordId| self.words.get(*id as usize).is_some_and(|w| w.text.as_bytes() == word);
         self.table.find(HASHER.hash_one(word), same).copied()
     }
 
     #[cold]
-    fn insert(&mut self, word: &[u8]) -> u32 {
-        let id = self.words.len() as u32;
+    fn insert(&mut self, word: &[u8]) -> WordId {
+        let id = self.words.len() as WordId;
         self.longest = self.longest.max(word.len());
         self.words.push(Word {
             text: String::from_utf8_lossy(word).into(),
@@ -227,8 +244,8 @@ impl Tally {
             changed: false,
             whole: self.complete,
         });
-        // The word, its place in the table, and the room that its vectors leave unused.
-        self.bytes += word.len() + size_of::<Word>() + 96;
+        // The word, its place in vector and table, which grow by doubling, and three allocations.
+        self.bytes += word.len() + 2 * size_of::<Word>() + 2 * size_of::<WordId>() + 48;
         let words = &self.words;
         self.table.insert_unique(HASHER.hash_one(word), id, |id| {
             HASHER.hash_one(words.get(*id as usize).map(|w| w.text.as_bytes()).unwrap_or_default())
@@ -257,14 +274,13 @@ impl Sink for Tally {
         let bucket = bytes / BUCKET_BYTES;
         for id in self.on_line.drain(..) {
             let Some(word) = self.words.get_mut(id as usize) else { continue };
+            let before = word.heap();
             word.count += word.on_line;
-            if word.add(bucket, word.on_line, true) {
-                self.bytes += size_of::<Width>();
-            }
+            word.add(bucket, word.on_line, true);
             if word.lines.len() < word.room_for_lines() {
                 word.lines.push(self.lines);
-                self.bytes += size_of::<u64>();
             }
+            self.bytes += word.heap() - before;
             if !word.changed {
                 word.changed = true;
                 self.changed.push(id);
@@ -291,7 +307,13 @@ mod tests {
     type Told = (u64, Vec<(u64, u64)>, Vec<u64>);
 
     fn change(tally: &Tally, word: &str) -> Option<Told> {
-        tally.changes().find(|c| c.word == word).map(|c| (c.count, c.widths, c.lines.to_vec()))
+        let change = tally.changes(&tally.changed).into_iter().find(|c| c.word == word);
+        change.map(|c| (c.count, c.widths, c.lines.to_vec()))
+    }
+
+    fn apply(tally: &mut Tally) {
+        let ids = tally.take_changed(usize::MAX);
+        tally.applied(&ids);
     }
 
     #[test]
@@ -308,8 +330,8 @@ mod tests {
     fn only_what_changed_since_it_was_applied_is_told() {
         let mut tally = Tally::new(0, 0, true, usize::MAX);
         count(&mut tally, "a b\n");
-        tally.applied();
-        assert_eq!(tally.changes().count(), 0);
+        apply(&mut tally);
+        assert_eq!(change(&tally, "a"), None);
         count(&mut tally, "a, on a line of another width\n");
         assert_eq!(change(&tally, "a"), Some((3, vec![(1, 2)], vec![2])));
         assert_eq!(change(&tally, "b"), None);
@@ -319,10 +341,10 @@ mod tests {
     fn a_list_gets_the_first_twenty_lines_and_no_more() {
         let mut tally = Tally::new(0, 0, true, usize::MAX);
         count(&mut tally, &"a\n".repeat(15));
-        tally.applied();
+        apply(&mut tally);
         count(&mut tally, &"a\n".repeat(15));
         assert_eq!(change(&tally, "a").unwrap().2, [16, 17, 18, 19, 20]);
-        tally.applied();
+        apply(&mut tally);
         count(&mut tally, "a\n");
         assert_eq!(change(&tally, "a"), Some((31, vec![(0, 31)], vec![])));
     }
@@ -331,12 +353,11 @@ mod tests {
     fn after_clearing_words_are_strangers_until_it_learns_what_is_held() {
         let mut tally = Tally::new(0, 0, true, usize::MAX);
         count(&mut tally, "a b\na\n");
-        assert_eq!(tally.strangers(0, 9), (vec![], 2));
-        tally.applied();
+        assert_eq!(tally.strangers(&tally.changed), [""; 0]);
+        apply(&mut tally);
         tally.clear();
         count(&mut tally, &"a c\n".repeat(25));
-        assert_eq!(tally.strangers(0, 1), (vec!["a".to_owned()], 1));
-        assert_eq!(tally.strangers(1, 9), (vec!["c".to_owned()], 2));
+        assert_eq!(tally.strangers(&tally.changed), ["a", "c"]);
         tally.learn("a", &Held { count: 2, widths: vec![(0, 2), (7, 1)], lines: 2 });
         tally.learn("c", &Held::default());
         assert_eq!(change(&tally, "a"), Some((27, vec![(0, 27)], (3..=20).collect())));
@@ -344,13 +365,30 @@ mod tests {
     }
 
     #[test]
+    fn changes_are_taken_part_by_part_and_each_once() {
+        let mut tally = Tally::new(0, 0, true, usize::MAX);
+        count(&mut tally, "a b c d e\n");
+        let mut seen = Vec::new();
+        loop {
+            let part = tally.take_changed(2);
+            if part.is_empty() {
+                break;
+            }
+            seen.extend(tally.changes(&part).iter().map(|c| c.word.to_owned()));
+            tally.applied(&part);
+        }
+        seen.sort();
+        assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+    }
+
+    #[test]
     fn it_stops_at_the_wanted_word_and_when_it_is_full() {
-        let mut tally = Tally::new(10, 3, true, 300);
+        let mut tally = Tally::new(10, 3, true, 600);
         tally.stop_at(12);
         assert_eq!(count(&mut tally, "a\nb b\nc\n"), (6, true));
         tally.stop_at(u64::MAX);
         assert!(tally.is_full());
-        tally.applied();
+        apply(&mut tally);
         tally.clear();
         assert!(!tally.is_full());
         assert_eq!((tally.words(), tally.lines()), (13, 5));

@@ -166,9 +166,7 @@ impl Inner {
                 Ok(info) => recovered = Some(info),
                 Err(error) => {
                     if recovered.is_none() && before.is_ours {
-                        // The stores hold what they held: so their timeline goes on.
-                        let claim = archive.claim(self.groups, &self.owner, before.latest).await?;
-                        *self.claim.lock() = Some(claim);
+                        self.go_on(archive, before.latest).await;
                     }
                     return Err(error);
                 }
@@ -179,12 +177,22 @@ impl Inner {
         handles.clear();
         recovered.ok_or_else(|| Error::internal("a manager without stores"))
     }
+
+    /// The stores hold what they held: so their timeline goes on, as if nobody had tried to leave it.
+    async fn go_on(&self, archive: &Archive, latest: Option<CheckpointId>) {
+        match archive.claim(self.groups, &self.owner, latest).await {
+            Ok(claim) => *self.claim.lock() = Some(claim),
+            // Checkpoints are then fenced until somebody recovers.
+            Err(error) => tracing::warn!(%error, "the archive's timeline stays where a failed recover has left it"),
+        }
+    }
 }
 
 /// Where an archive's timeline ends before a recover changes that.
 struct Timeline {
     latest: Option<CheckpointId>,
-    /// What the stores hold builds on it: nobody else has claimed these groups since.
+    /// What the stores hold builds on it: nobody else has claimed these groups since this manager did, or
+    /// this one is only being opened.
     is_ours: bool,
 }
 
@@ -192,7 +200,7 @@ impl Timeline {
     async fn of(archive: &Archive, claim: Option<Claim>) -> Result<Self> {
         let is_ours = match claim {
             Some(claim) => archive.is_current(&claim).await?,
-            None => false,
+            None => true,
         };
         Ok(Self { latest: latest(archive).await?, is_ours })
     }

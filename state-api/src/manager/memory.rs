@@ -31,7 +31,7 @@ impl MemoryUse {
 }
 
 impl StateManager {
-    /// Where the memory goes now.
+    /// Where the memory goes now. Waits while a recover is under way.
     pub async fn memory(&self) -> MemoryUse {
         let stores = self.0.stores.iter().map(|(name, runtime)| {
             let use_of = StoreMemory { buffer: runtime.staged().0 as u64, engine: runtime.store.memory() };

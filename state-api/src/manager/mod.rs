@@ -95,7 +95,8 @@ impl StateManager {
         &self.0.resources
     }
 
-    /// The store `name` itself, past buffers and types: for tools.
+    /// The store `name` itself, past buffers, caches and types: for tools. What is committed through it is
+    /// not seen by handles that have the record staged or cached.
     ///
     /// # Errors
     /// `NotFound` listing the stores there are.

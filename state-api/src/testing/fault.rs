@@ -11,9 +11,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Address, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability, Error, ErrorKind, KeyGroups, Limits,
-    Loader, Millis, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot, StateId, StateOperator,
-    StateSpec, Store, WriterId,
+    Address, ArchiveSink, ArchiveSource, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability, Error,
+    ErrorKind, KeyGroups, Limits, Loader, Millis, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot,
+    StateId, StateOperator, StateSpec, Store, WriterId,
 };
 
 /// What becomes of one operation.
@@ -200,6 +200,12 @@ impl StateOperator for FaultStore {
     }
     async fn loader(&self, groups: KeyGroups) -> Result<Box<dyn Loader>> {
         self.inner.loader(groups).await
+    }
+    async fn archive(&self, groups: KeyGroups, sink: &mut dyn ArchiveSink) -> Result<()> {
+        self.inner.archive(groups, sink).await
+    }
+    async fn recover(&self, groups: KeyGroups, source: &mut dyn ArchiveSource) -> Result<()> {
+        self.inner.recover(groups, source).await
     }
     async fn compact(&self) -> Result<Compacted> {
         self.inner.compact().await

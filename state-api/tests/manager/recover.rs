@@ -5,7 +5,7 @@ use std::sync::{
 
 use futures::TryStreamExt;
 use statehold::{
-    ErrorKind, Revision, ScanOrder, WriteBatch,
+    ErrorKind, RecoverFrom, Revision, ScanOrder, WriteBatch,
     archive::{CheckpointId, Metadata, Select},
 };
 
@@ -192,6 +192,11 @@ on_every_engine! {
         assert_eq!(manager.checkpoints().unwrap().show(Select::Latest).await.unwrap().summary.id, CheckpointId(2));
         manager.archive(CheckpointId(3), &Metadata::new()).await.unwrap();
         manager.recover(Select::Latest).await.unwrap();
+        assert_eq!(manager.key_value::<u64, u64>("kv").await.unwrap().get(&1).await.unwrap(), Some(3));
+        manager.close().await.unwrap();
+        let damaged = place.builder(place.descriptor()).recover(RecoverFrom::Id(CheckpointId(1))).open().await;
+        assert_eq!(refused(damaged).0, ErrorKind::Corrupt);
+        let manager = place.builder(place.descriptor()).recover(RecoverFrom::Latest).open().await.unwrap();
         assert_eq!(manager.key_value::<u64, u64>("kv").await.unwrap().get(&1).await.unwrap(), Some(3));
         manager.close().await.unwrap();
     }

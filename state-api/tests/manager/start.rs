@@ -2,7 +2,7 @@ use std::mem;
 
 use futures::TryStreamExt;
 use statehold::{
-    ErrorKind, RecoverFrom, ScanOrder, StateManager,
+    Durability, ErrorKind, RecoverFrom, ScanOrder, StateManager,
     archive::{CheckpointId, Metadata, Select},
 };
 
@@ -77,6 +77,18 @@ on_every_engine! {
         assert_eq!(refused(latest).0, ErrorKind::NotFound);
         manager.recover(CheckpointId(1)).await.unwrap();
         assert_eq!(rows(&manager).await, [(1, 1)]);
+        manager.close().await.unwrap();
+    }
+
+    async fn life_1_finish_says_the_level_that_was_asked_for_and_never_a_higher_one(place: Place) {
+        let default = if place.is_persistent() { Durability::Process } else { Durability::Visible };
+        let manager = place.open(place.descriptor()).await;
+        put(&manager, 1).await;
+        assert_eq!(manager.finish().await.unwrap(), default);
+        manager.close().await.unwrap();
+        let manager = place.open(place.visible(place.descriptor())).await;
+        put(&manager, 2).await;
+        assert_eq!(manager.finish().await.unwrap(), Durability::Visible);
         manager.close().await.unwrap();
     }
 

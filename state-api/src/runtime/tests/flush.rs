@@ -1,5 +1,5 @@
 use futures::poll;
-use statehold_core::{Batch, ErrorKind, Mutation, Reads as _};
+use statehold_core::{Batch, ErrorKind, Mutation, Reads as _, staged::Layers as _};
 use tokio::pin;
 
 use super::{at, cell, runtime, state};
@@ -31,6 +31,18 @@ async fn own_7_the_cache_follows_a_commit_past_the_buffer_before_the_stripe_move
     runtime.commit_in_order(batch, then).await.unwrap();
     assert_eq!(seen.await, Ok(before));
     assert_ne!(runtime.stripe(&here).1, before);
+}
+
+#[tokio::test]
+async fn batch_1_a_commit_past_the_buffer_is_noticed_by_those_who_read_staged_and_committed_rows() {
+    // Else a reader could take one record from before it, staged still, and another from after it.
+    let (runtime, _) = runtime(4096).await;
+    let state = state(&runtime, "a").await;
+    let seals = || runtime.buffer.as_ref().unwrap().seals();
+    let before = seals();
+    let batch = Batch { mutations: vec![Mutation::Put(at(state.id, "k"), cell("v"))], ..Batch::default() };
+    runtime.commit_in_order(batch, || ()).await.unwrap();
+    assert_ne!(seals(), before);
 }
 
 #[tokio::test]
