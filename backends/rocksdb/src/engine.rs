@@ -1,6 +1,6 @@
 //! [`RocksEngine`]: RocksDB behind core's `Engine`.
 
-use std::{fmt, sync::Arc, thread, time::Duration};
+use std::{fmt, fs::File, sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use rocksdb::{
@@ -24,6 +24,8 @@ pub(crate) struct RocksEngine {
     db: Arc<DB>,
     memory: Arc<Memory>,
     own_cache: bool,
+    /// Locked as long as this is open for writing.
+    _lock: Option<File>,
     plain: ReadOptions,
     cached: ReadOptions,
     /// Write options by level: those that wait, those that do not.
@@ -48,11 +50,11 @@ fn write_options(level: WriteLevel) -> (WriteOptions, WriteOptions) {
 }
 
 impl RocksEngine {
-    pub(crate) fn new(db: DB, memory: Arc<Memory>, own_cache: bool) -> Self {
+    pub(crate) fn new(db: DB, memory: Arc<Memory>, own_cache: bool, lock: Option<File>) -> Self {
         let mut cached = ReadOptions::default();
         cached.set_read_tier(ReadTier::BlockCache);
         let levels = [WriteLevel::Unlogged, WriteLevel::Logged, WriteLevel::Synced].map(write_options);
-        Self { db: Arc::new(db), memory, own_cache, plain: ReadOptions::default(), cached, levels }
+        Self { db: Arc::new(db), memory, own_cache, _lock: lock, plain: ReadOptions::default(), cached, levels }
     }
 
     fn options(&self, level: WriteLevel) -> &(WriteOptions, WriteOptions) {

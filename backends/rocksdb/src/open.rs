@@ -1,7 +1,7 @@
 //! Finding or making a store's directory, and opening it.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
@@ -36,6 +36,7 @@ impl RocksEngine {
         let memory = Memory::of(&request.resources, config.block_cache)?;
         let options = config.db_options(&memory);
         let families = [(DEFAULT_COLUMN_FAMILY_NAME, options.clone())];
+        let mut lock = None;
         let db = if request.ownership == Ownership::ReadOnly {
             if !path.join("CURRENT").exists() {
                 return Err(Error::new(ErrorKind::NotFound, format!("there is no store in `{}`", path.display()))
@@ -45,10 +46,24 @@ impl RocksEngine {
             DB::open_cf_with_opts_for_read_only(&options, &path, families, false)
         } else {
             make(&path).map_err(|e| directory(&path, e))?;
+            lock = Some(take_lock(&path)?);
             DB::open_cf_with_opts(&options, &path, families)
         };
-        let db = db.map_err(|e| if is_lock(&e) { held(&path, e) } else { translate(e) })?;
-        Ok(Self::new(db, memory, config.block_cache.is_some()))
+        let db = db.map_err(|e| if is_lock(&e) { held(&path, &path.join("LOCK"), e) } else { translate(e) })?;
+        Ok(Self::new(db, memory, config.block_cache.is_some(), lock))
+    }
+}
+
+/// Locks the directory, by a file beside it. RocksDB turns its info log over before it takes its own lock, so
+/// of two that open at once, one would find files gone and call that damage.
+fn take_lock(path: &Path) -> Result<File> {
+    let beside = path.with_extension("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&beside);
+    let file = file.map_err(|e| directory(&beside, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(held(path, &beside, TryLockError::WouldBlock)),
+        Err(TryLockError::Error(e)) => Err(directory(&beside, e)),
     }
 }
 
@@ -93,11 +108,11 @@ fn is_lock(e: &rocksdb::Error) -> bool {
 }
 
 /// The error of a directory that is open already, saying who holds it where the system tells.
-fn held(path: &Path, e: rocksdb::Error) -> Error {
-    let who = match holder(&path.join("LOCK")) {
+fn held(path: &Path, lock: &Path, e: impl std::error::Error + Send + Sync + 'static) -> Error {
+    let who = match holder(lock) {
         Some(pid) if pid == std::process::id() => "this process".to_owned(),
         Some(pid) => format!("process {pid}"),
-        None if e.as_ref().contains("current process") => "this process".to_owned(),
+        None if e.to_string().contains("current process") => "this process".to_owned(),
         None => "another process".to_owned(),
     };
     Error::new(ErrorKind::Conflict, format!("{who} has the store in `{}` open", path.display()))

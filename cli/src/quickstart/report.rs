@@ -158,11 +158,13 @@ impl Report {
         }
         let config = self.config.display();
         let word = self.example.as_deref().unwrap_or("the");
+        // As it was called: from a checkout it is not on the PATH.
+        let this = std::env::args().next().unwrap_or_else(|| "statehold".to_owned());
         write!(
             text,
-            "\nTry next:\n  statehold get --config {config} words {word}\n  statehold scan --config {config} widths --limit 5\n  \
-             statehold checkpoints --config {config} list\n  \
-             statehold quickstart --input ANOTHER_TEXT    in another folder; kill it, and run it again"
+            "\nTry next:\n  {this} get --config {config} words {word}\n  {this} scan --config {config} widths --limit 5\n  \
+             {this} checkpoints --config {config} list\n  \
+             {this} quickstart --input ANOTHER_TEXT    in another folder; kill it, and run it again"
         )
     }
 

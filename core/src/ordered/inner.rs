@@ -45,6 +45,8 @@ pub(super) struct Inner<E: Engine> {
     commits: AtomicU64,
     /// The next list ordinal: session (24 bits), counter (40 bits).
     pub(super) ordinals: AtomicU64,
+    /// Loads asked for so far.
+    pub(super) loads: AtomicU64,
     pub(super) writer: Mutex<Writer<E>>,
     pub(super) images: Mutex<Vec<Weak<Image<E>>>>,
 }
@@ -59,7 +61,7 @@ pub(super) struct Writer<E: Engine> {
     pub(super) markers: HashMap<WriterId, StoredMarker>,
     /// Opened after an unclean end, and not recovered since: never marked clean.
     pub(super) suspect: bool,
-    /// The loader that may still publish; counts up with each.
+    /// The loader that may still publish: the last that began.
     pub(super) loader: u64,
     pub(super) scratch: Scratch<E>,
 }
@@ -110,6 +112,7 @@ impl<E: Engine> Inner<E> {
             generation: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             ordinals: AtomicU64::new(first_ordinal(head.session)),
+            loads: AtomicU64::new(0),
             writer: Mutex::new(Writer { head, sequences, highest, markers, suspect, loader: 0, scratch }),
             images: Mutex::default(),
         }

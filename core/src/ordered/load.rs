@@ -41,7 +41,8 @@ pub(super) struct OrderedLoader<E: Engine> {
 }
 
 impl<E: Engine> Inner<E> {
-    pub(super) fn begin_load(self: &Arc<Self>, groups: KeyGroups) -> Result<OrderedLoader<E>> {
+    /// `number` was drawn when the load was asked for: of two, the later one counts, whichever gets to run first.
+    pub(super) fn begin_load(self: &Arc<Self>, groups: KeyGroups, number: u64) -> Result<OrderedLoader<E>> {
         self.check_writable()?;
         let (own, asked) = (self.groups, groups);
         if own.total() != asked.total() || asked.iter().any(|group| !own.contains(group)) {
@@ -50,13 +51,16 @@ impl<E: Engine> Inner<E> {
                 .advise("load into the stores that own them"));
         }
         let mut writer = self.lock();
+        if writer.loader > number {
+            return Err(superseded());
+        }
+        writer.loader = number;
         self.clear_leftovers(&mut writer)?;
         let head = Head { loading: writer.head.next_state, ..writer.head };
         // Durable before the first row: a crash leaves nothing that is not found again.
         self.write_head(&mut writer, head, WriteLevel::Synced, |_| Ok(()))?;
-        writer.loader += 1;
         let loaded = Some(Loaded::default());
-        Ok(OrderedLoader { inner: Arc::clone(self), groups, number: writer.loader, loaded })
+        Ok(OrderedLoader { inner: Arc::clone(self), groups, number, loaded })
     }
 
     /// Removes what an unpublished load left.
@@ -78,7 +82,7 @@ impl<E: Engine> Inner<E> {
         if writer.loader == number && writer.head.loading != 0 {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Conflict, "another load of this store began").advise("load again, one at a time"))
+        Err(superseded())
     }
 
     fn load_state(&self, number: u64, loaded: &mut Loaded, spec: StateSpec) -> Result<StateId> {
@@ -234,4 +238,8 @@ impl<E: Engine> Drop for OrderedLoader<E> {
             }
         }));
     }
+}
+
+fn superseded() -> Error {
+    Error::new(ErrorKind::Conflict, "another load of this store began").advise("load again, one at a time")
 }

@@ -1,6 +1,6 @@
 //! What is done to a whole store.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 
@@ -25,7 +25,8 @@ impl<E: Engine> StateOperator for OrderedStore<E> {
     }
 
     async fn loader(&self, groups: KeyGroups) -> Result<Box<dyn Loader>> {
-        let loader = self.inner.run(move |inner| inner.begin_load(groups)).finish().await?;
+        let number = self.inner.loads.fetch_add(1, Ordering::AcqRel) + 1;
+        let loader = self.inner.run(move |inner| inner.begin_load(groups, number)).finish().await?;
         Ok(Box::new(loader))
     }
 
