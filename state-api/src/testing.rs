@@ -2,7 +2,7 @@
 
 mod fault;
 
-pub use fault::{Fault, FaultBackend, FaultSwitch};
+pub use fault::{Delay, Fault, FaultBackend, FaultSwitch};
 pub use statehold_core::ManualClock;
 use statehold_core::{Model, Result};
 

@@ -15,6 +15,7 @@ use statehold_core::{
     ErrorKind, KeyGroups, Limits, Loader, Millis, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot,
     StateId, StateOperator, StateSpec, Store, WriterId,
 };
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 /// What becomes of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +30,15 @@ pub enum Fault {
     Panic,
 }
 
+/// While it lives, every commit begins late, and every read answers late what it saw when it was asked.
+#[derive(Debug)]
+#[must_use = "nothing is late any more when this is dropped"]
+pub struct Delay(#[allow(dead_code, reason = "held, not read")] OwnedRwLockWriteGuard<()>);
+
 /// Says which operations fail; shared by all stores that the backend opened.
 #[derive(Debug, Clone, Default)]
 pub struct FaultSwitch {
+    late: Arc<RwLock<()>>,
     commits: Arc<Mutex<VecDeque<Option<Fault>>>>,
     reads: Arc<Mutex<VecDeque<Option<Fault>>>>,
 }
@@ -53,6 +60,28 @@ impl FaultSwitch {
         let mut queue = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         queue.extend(std::iter::repeat_n(None, pass));
         queue.push_back(Some(Fault::Lost(kind)));
+    }
+
+    /// Makes the engine slow until the answer is dropped. Waits for what is late already.
+    pub async fn delay(&self) -> Delay {
+        Delay(self.late.clone().write_owned().await)
+    }
+
+    /// Waits until nothing is to be late.
+    async fn pass(&self) {
+        drop(self.late.read().await);
+    }
+
+    /// The answer of `read`, late if that is asked for.
+    fn late<'a, T: Send + 'a>(&'a self, read: Op<'a, T>) -> Op<'a, T> {
+        if self.late.try_read().is_ok() {
+            return read;
+        }
+        Op::boxed(async move {
+            let found = read.finish().await;
+            self.pass().await;
+            found
+        })
     }
 
     /// No more faults.
@@ -136,13 +165,13 @@ impl FaultStore {
 
 impl Reads for FaultStore {
     fn get<'a>(&'a self, at: &'a Address) -> Op<'a, Option<Cell>> {
-        self.read_fault().map_or_else(|| self.inner.get(at), |e| Op::Ready(Err(e)))
+        self.read_fault().map_or_else(|| self.switch.late(self.inner.get(at)), |e| Op::Ready(Err(e)))
     }
     fn get_many<'a>(&'a self, at: &'a [Address]) -> Op<'a, Vec<Option<Cell>>> {
-        self.read_fault().map_or_else(|| self.inner.get_many(at), |e| Op::Ready(Err(e)))
+        self.read_fault().map_or_else(|| self.switch.late(self.inner.get_many(at)), |e| Op::Ready(Err(e)))
     }
     fn scan<'a>(&'a self, request: &'a ScanRequest) -> Op<'a, Page> {
-        self.read_fault().map_or_else(|| self.inner.scan(request), |e| Op::Ready(Err(e)))
+        self.read_fault().map_or_else(|| self.switch.late(self.inner.scan(request)), |e| Op::Ready(Err(e)))
     }
 }
 
@@ -168,7 +197,11 @@ impl Store for FaultStore {
     }
     fn commit(&self, batch: Batch) -> Op<'_, Committed> {
         match next(&self.switch.commits) {
-            None => self.inner.commit(batch),
+            None if self.switch.late.try_read().is_ok() => self.inner.commit(batch),
+            None => Op::boxed(async move {
+                self.switch.pass().await;
+                self.inner.commit(batch).finish().await
+            }),
             Some(Fault::Lost(kind)) => Op::Ready(Err(injected(kind))),
             Some(Fault::Lie) => Op::Ready(Ok(Committed::default())),
             #[allow(clippy::panic, reason = "this is what was asked for")]

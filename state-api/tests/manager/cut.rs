@@ -4,11 +4,11 @@ use std::sync::{
 };
 
 use statehold::{
-    Descriptor, Model, StateDescriptor,
+    Descriptor, ErrorKind, Model, StateDescriptor,
     archive::{CheckpointId, Metadata},
 };
 
-use crate::support::{BUFFERS, Place, on_every_engine};
+use crate::support::{BUFFERS, Place, on_every_engine, refused};
 
 /// State `a` in one store and state `b` in another.
 fn two_stores(place: &Place, buffer: usize) -> Descriptor {
@@ -65,6 +65,31 @@ on_every_engine! {
             }
             manager.close().await.unwrap();
         }
+    }
+
+    async fn life_5_a_recover_that_reached_one_store_only_can_be_repeated_and_takes_no_checkpoints_before(place: Place) {
+        let manager = place.open(two_stores(&place, 2 << 10)).await;
+        let a = manager.key_value::<u64, u64>("a").await.unwrap();
+        let b = manager.key_value::<u64, u64>("b").await.unwrap();
+        b.put(&1, 1).await.unwrap();
+        manager.archive(CheckpointId(1), &Metadata::new()).await.unwrap();
+        let objects = place.folder.path().join("archive/orders/objects");
+        let objects: Vec<_> = std::fs::read_dir(&objects).unwrap().map(|o| o.unwrap().path()).collect();
+        let whole: Vec<Vec<u8>> = objects.iter().map(|o| std::fs::read(o).unwrap()).collect();
+        objects.iter().for_each(|o| std::fs::write(o, b"damaged").unwrap());
+        a.put(&1, 2).await.unwrap();
+        b.put(&1, 2).await.unwrap();
+        assert_eq!(refused(manager.recover(CheckpointId(1)).await).0, ErrorKind::Corrupt);
+        // Store one holds the checkpoint, in which `a` was empty; store two what it held.
+        assert_eq!(refused(a.get(&1).await).0, ErrorKind::Fenced);
+        assert_eq!(manager.key_value::<u64, u64>("a").await.unwrap().get(&1).await.unwrap(), None);
+        assert_eq!(b.get(&1).await.unwrap(), Some(2));
+        assert_eq!(refused(manager.archive(CheckpointId(2), &Metadata::new()).await).0, ErrorKind::Fenced);
+        objects.iter().zip(whole).for_each(|(o, bytes)| std::fs::write(o, bytes).unwrap());
+        manager.recover(CheckpointId(1)).await.unwrap();
+        assert_eq!(manager.key_value::<u64, u64>("b").await.unwrap().get(&1).await.unwrap(), Some(1));
+        manager.archive(CheckpointId(2), &Metadata::new()).await.unwrap();
+        manager.close().await.unwrap();
     }
 
     async fn life_2_what_is_written_while_a_cut_is_persisted_is_not_in_it(place: Place) {

@@ -71,6 +71,61 @@ on_every_engine! {
         }
     }
 
+    async fn own_7_what_a_late_read_brings_is_not_cached_over_a_write_that_came_between(place: Place) {
+        let manager = place.open(place.sized(1 << 20, 1 << 20)).await;
+        let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+        let map = manager.key_map::<u64, u64, u64>("map").await.unwrap();
+        kv.put(&1, 1).await.unwrap();
+        map.put(&1, &1, 1).await.unwrap();
+        manager.finish().await.unwrap();
+        let late = place.faults.delay().await;
+        {
+            let (mut read, mut entry) = (Box::pin(kv.get(&1)), Box::pin(map.get(&1, &1)));
+            assert!(futures::poll!(&mut read).is_pending() && futures::poll!(&mut entry).is_pending());
+            kv.put(&1, 2).await.unwrap();
+            map.put(&1, &1, 2).await.unwrap();
+            drop(late);
+            // Both began before the writes: either value is right.
+            assert!(matches!(read.await.unwrap(), Some(1 | 2)));
+            assert!(matches!(entry.await.unwrap(), Some(1 | 2)));
+        }
+        assert_eq!((kv.get(&1).await.unwrap(), map.get(&1, &1).await.unwrap()), (Some(2), Some(2)));
+        manager.close().await.unwrap();
+    }
+
+    async fn batch_3_an_update_whose_read_is_late_sees_the_write_that_came_between(place: Place) {
+        for cache in [0, 1 << 20] {
+            let manager = place.open(place.sized(1 << 20, cache)).await;
+            let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+            let map = manager.key_map::<u64, u64, u64>("map").await.unwrap();
+            let list = manager.key_list::<u64, u64>("list").await.unwrap();
+            kv.put(&1, 1).await.unwrap();
+            map.put(&1, &1, 1).await.unwrap();
+            list.put(&1, [1, 2, 3]).await.unwrap();
+            manager.finish().await.unwrap();
+            let late = place.faults.delay().await;
+            {
+                let mut update = Box::pin(kv.update(&1, |n| Ok(n.unwrap() + 1)));
+                let mut entry = Box::pin(map.update(&1, &1, |n| Ok(n.unwrap() + 1)));
+                let mut pop = Box::pin(list.pop_front(&1));
+                assert!(futures::poll!(&mut update).is_pending());
+                assert!(futures::poll!(&mut entry).is_pending());
+                assert!(futures::poll!(&mut pop).is_pending());
+                kv.put(&1, 10).await.unwrap();
+                map.remove_key(&1).await.unwrap();
+                map.put(&1, &1, 10).await.unwrap();
+                list.put(&1, [7, 8]).await.unwrap();
+                drop(late);
+                update.await.unwrap();
+                entry.await.unwrap();
+                assert_eq!(pop.await.unwrap(), Some(7));
+            }
+            assert_eq!((kv.get(&1).await.unwrap(), map.get(&1, &1).await.unwrap()), (Some(11), Some(11)));
+            assert_eq!(list.get(&1).await.unwrap(), [8]);
+            manager.close().await.unwrap();
+        }
+    }
+
     async fn own_7_memory_shows_buffer_and_cache_and_both_stay_under_their_budgets(place: Place) {
         let (buffer, cache) = (64 << 10, 32 << 10);
         let manager = place.open(place.sized(buffer, cache)).await;

@@ -1,4 +1,4 @@
-use futures::poll;
+use futures::{FutureExt as _, poll};
 use statehold_core::{Batch, ErrorKind, Mutation, Reads as _, staged::Layers as _};
 use tokio::pin;
 
@@ -73,6 +73,31 @@ async fn life_5_nobody_waits_for_a_flush_of_what_recover_has_thrown_away() {
     runtime.replaced();
     flushing.await.unwrap();
     assert_eq!(runtime.reader().get(&at(state.id, "k")).finish().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn life_5_a_flush_that_recover_overtook_fails_nobody_who_writes_the_new_content() {
+    let (runtime, switch) = runtime(1 << 20).await;
+    let old = state(&runtime, "old").await;
+    old.set(at(old.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    let late = switch.delay().await;
+    let overtaken = runtime.flush();
+    pin!(overtaken);
+    assert!(poll!(&mut overtaken).is_pending());
+    // Until the flusher is at the commit, which is late.
+    while runtime.buffer.as_ref().unwrap().committing().now_or_never().is_some() {
+        tokio::task::yield_now().await;
+    }
+    runtime.store.drop_state(old.id).await.unwrap();
+    runtime.replaced();
+    let new = state(&runtime, "new").await;
+    new.set(at(new.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    let flushing = runtime.flush();
+    pin!(flushing);
+    assert!(poll!(&mut flushing).is_pending());
+    drop(late);
+    overtaken.await.unwrap();
+    flushing.await.unwrap();
 }
 
 #[tokio::test]
