@@ -1,6 +1,6 @@
 //! Multi-key writes: split where they must be, saying what is in when they fail.
 
-use statehold_core::{Address, AtomicScope, Batch, Cell, Error, Result, staged::Generation};
+use statehold_core::{Address, AtomicScope, Batch, Cell, Error, Mutation, Result};
 
 use super::core::{StateCore, bytes_of};
 
@@ -50,11 +50,23 @@ pub(super) async fn set_many(
     Ok(())
 }
 
+/// One change a record, sorted as a batch wants them: of two to one record the last counts.
+fn folded(mut part: Vec<Record>) -> Vec<Mutation> {
+    // Stable, and backwards: `dedup` keeps the first of equals.
+    part.reverse();
+    part.sort_by(|(a, _), (b, _)| a.cmp(b));
+    part.dedup_by(|(later, _), (kept, _)| later == kept);
+    let mutation = |(at, cell)| match cell {
+        Some(cell) => Mutation::Put(at, cell),
+        None => Mutation::Delete(at),
+    };
+    part.into_iter().map(mutation).collect()
+}
+
 async fn write(core: &StateCore, mut part: Vec<Record>, size: usize, staged: &mut impl FnMut(&Address)) -> Result<()> {
     if core.direct {
-        let mut folded = Generation::default();
-        part.into_iter().for_each(|(at, cell)| folded.set(at, cell));
-        return core.runtime.commit(Batch { mutations: folded.mutations(), ..Batch::default() }).await.map(drop);
+        let mutations = folded(part);
+        return core.runtime.commit(Batch { mutations, ..Batch::default() }).await.map(drop);
     }
     let stage = |stage: &mut crate::runtime::Stage<'_>| {
         for (at, cell) in part.drain(..) {
