@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME};
@@ -15,6 +16,10 @@ use crate::{
     error::{directory, translate},
     memory::Memory,
 };
+
+/// How often, and how far apart, a lock is tried that somebody holds.
+const LOCK_TRIES: u32 = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 fn name_of(groups: KeyGroups) -> String {
     let range = groups.range();
@@ -60,11 +65,15 @@ fn take_lock(path: &Path) -> Result<File> {
     let beside = path.with_extension("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&beside);
     let file = file.map_err(|e| directory(&beside, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(held(path, &beside, TryLockError::WouldBlock)),
-        Err(TryLockError::Error(e)) => Err(directory(&beside, e)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(e)) => return Err(directory(&beside, e)),
+            // A handle that was dropped without close lets go when its last work on the pool is over.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+        }
     }
+    Err(held(path, &beside, TryLockError::WouldBlock))
 }
 
 /// Makes the directory and those above it, so that they survive power loss.
