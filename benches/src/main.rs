@@ -14,6 +14,11 @@ use statehold::{MemoryDescriptor, Result, StateManager};
 
 use crate::report::Rows;
 
+/// RocksDB's too. The system's keeps, of blocks that are made and freed on different threads, several times what is in
+/// use.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Benches of statehold.
 #[derive(Parser)]
 struct Arguments {

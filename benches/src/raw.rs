@@ -1,6 +1,9 @@
 //! Raw RocksDB doing what a store of ours does: the same bytes, the same WAL setting, the same options.
 
-use rocksdb::{BlockBasedOptions, Cache, DB, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options, WriteBatch, WriteBufferManager,
+    WriteOptions,
+};
 use statehold::{Error, Result};
 
 /// One database and its write options.
@@ -15,14 +18,21 @@ fn failed(e: rocksdb::Error) -> Error {
 
 impl Raw {
     pub(crate) fn open(folder: &std::path::Path, memory: usize, wal: bool) -> Result<Self> {
+        let cache = Cache::new_hyper_clock_cache(memory, 0);
+        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(memory / 2, false, cache.clone());
         let mut table = BlockBasedOptions::default();
-        table.set_block_cache(&Cache::new_lru_cache(memory / 2));
+        table.set_block_cache(&cache);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_optimize_filters_for_memory(true);
+        table.set_format_version(7);
+        table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
         table.set_bloom_filter(10.0, false);
-        table.set_format_version(6);
         let mut options = Options::default();
         options.create_if_missing(true);
         options.set_block_based_table_factory(&table);
-        options.set_compression_type(rocksdb::DBCompressionType::Lz4);
+        options.set_compression_type(DBCompressionType::Lz4);
+        options.set_write_buffer_manager(&buffers);
+        options.set_bytes_per_sync(1 << 20);
         options.set_max_background_jobs(2);
         let db = DB::open(&options, folder).map_err(failed)?;
         let mut write = WriteOptions::default();

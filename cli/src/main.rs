@@ -18,6 +18,11 @@ use clap::{Parser, Subcommand};
 use statehold::{Error, ErrorKind, Result};
 use tracing_subscriber::EnvFilter;
 
+/// RocksDB's too. The system's keeps, of blocks that are made and freed on different threads, several times what is in
+/// use.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Managed state for applications: see what is stored, operate it, try it out.
 #[derive(Parser)]
 #[command(name = "statehold", version, after_help = failure::EXIT_CODES)]

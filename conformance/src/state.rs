@@ -126,9 +126,9 @@ impl State {
     pub(crate) fn open(&self, key: &[u8], sub: &[u8], cell: &Cell) -> Result<Bytes> {
         if self.spec.model == Model::List {
             let element = Cell { expires_at: None, ..cell.clone() };
-            return Ok(self.envelope.open(key, b"", &element)?.payload);
+            return Ok(self.envelope.open(key, b"", element)?.payload);
         }
-        Ok(self.envelope.open(key, sub, cell)?.payload)
+        Ok(self.envelope.open(key, sub, cell.clone())?.payload)
     }
 
     fn entry(&self, row: Row) -> Result<Entry> {

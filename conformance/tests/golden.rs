@@ -36,7 +36,7 @@ fn name_5_envelopes_are_those_of_the_golden_vectors() {
         let expires_at = expiry.parse().ok().map(Millis);
         let value = envelope.seal(schema, &key, &sub, expires_at, &payload);
         assert_eq!(value, unhex(sealed), "the envelope of {words:?}");
-        let opened = envelope.open(&key, &sub, &Cell { value, expires_at, ..Cell::default() }).unwrap();
+        let opened = envelope.open(&key, &sub, Cell { value, expires_at, ..Cell::default() }).unwrap();
         assert_eq!((opened.schema_version, &opened.payload[..]), (schema, &payload[..]));
         seen += 1;
     }
@@ -53,7 +53,7 @@ fn own_6_any_flipped_bit_of_an_envelope_is_found() {
             let mut value = sealed.clone();
             value[bit / 8] ^= 1 << (bit % 8);
             let cell = Cell { value: value.into(), expires_at, ..Cell::default() };
-            let error = envelope.open(&unhex(key), &unhex(sub), &cell).unwrap_err();
+            let error = envelope.open(&unhex(key), &unhex(sub), cell.clone()).unwrap_err();
             assert_eq!(error.kind(), statehold_core::ErrorKind::Corrupt, "bit {bit} of {words:?}");
         }
     }

@@ -152,7 +152,7 @@ async fn name_5_a_store_of_format_1_is_read() {
             let in_seal = if spec.model == Model::List { None } else { row.cell.expires_at };
             let cell = Cell { expires_at: in_seal, ..row.cell.clone() };
             let sub = if spec.model == Model::List { &b""[..] } else { &row.sub };
-            Envelope::of_state(&spec.name).open(&row.key, sub, &cell).unwrap();
+            Envelope::of_state(&spec.name).open(&row.key, sub, cell).unwrap();
         }
     }
 }

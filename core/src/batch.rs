@@ -40,6 +40,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// The record or key that changes.
+    #[inline]
     #[must_use]
     pub fn at(&self) -> &Address {
         match self {
@@ -49,6 +50,7 @@ impl Mutation {
     }
 
     /// Order of application within one key: removals of ranges, then trims, then records, then appends.
+    #[inline]
     fn rank(&self) -> u8 {
         match self {
             Self::DeleteSubs { .. } => 0,
@@ -59,6 +61,7 @@ impl Mutation {
     }
 
     /// Bytes this counts towards the batch limit.
+    #[inline]
     #[must_use]
     pub fn size(&self) -> usize {
         let at = self.at();
@@ -131,6 +134,7 @@ pub struct Batch {
 
 impl Batch {
     /// Bytes that count towards the batch limit.
+    #[inline]
     #[must_use]
     pub fn size(&self) -> usize {
         let conditions = self
@@ -153,6 +157,7 @@ impl Batch {
     ///
     /// # Errors
     /// `InvalidInput` naming the first offence.
+    #[inline]
     pub fn check_folded(&self) -> Result<()> {
         for pair in self.mutations.windows(2) {
             let [first, second] = pair else { continue };

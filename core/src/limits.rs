@@ -71,6 +71,7 @@ impl Limits {
     ///
     /// # Errors
     /// `InvalidInput` or `LimitExceeded`; nothing has been written.
+    #[inline]
     pub fn check_batch(&self, batch: &Batch) -> Result<()> {
         let address = |at: &Address| self.check_key(&at.key, &at.sub);
         let cell = |value: &[u8]| self.check_value(value.len().saturating_sub(crate::Envelope::BYTES));

@@ -3,6 +3,9 @@
 use rocksdb::{DB, WriteBatch, WriteOptions};
 use statehold_core::ordered::EngineBatch;
 
+/// Room is made for at most so many bytes before they are there.
+const KEPT: usize = 64 << 10;
+
 /// A single put or delete, the commonest batch, is kept in buffers that are used again; a second change
 /// makes it a RocksDB batch.
 #[derive(Default)]
@@ -11,6 +14,8 @@ pub(crate) struct RocksBatch {
     key: Vec<u8>,
     value: Vec<u8>,
     many: Option<WriteBatch>,
+    /// Of the last batch of many: the next has room for as much.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +28,7 @@ enum Single {
 
 impl RocksBatch {
     fn many(&mut self) -> &mut WriteBatch {
-        let many = self.many.get_or_insert_default();
+        let many = self.many.get_or_insert_with(|| WriteBatch::with_capacity_bytes(self.bytes));
         match std::mem::take(&mut self.single) {
             Single::None => {}
             Single::Put => many.put(&self.key, &self.value),
@@ -47,7 +52,10 @@ impl RocksBatch {
     /// Writes all of it, and is empty afterwards.
     pub(crate) fn write(&mut self, db: &DB, options: &WriteOptions) -> Result<(), rocksdb::Error> {
         let outcome = match self.many.take() {
-            Some(many) => db.write_opt(many, options),
+            Some(many) => {
+                self.bytes = many.size_in_bytes().min(KEPT);
+                db.write_opt(many, options)
+            }
             None => self.write_single(db, options),
         };
         self.single = Single::None;

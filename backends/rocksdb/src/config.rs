@@ -15,9 +15,10 @@ use crate::{backend::RocksDbBackend, memory::Memory};
 pub(crate) struct Config {
     pub(crate) path: PathBuf,
     pub(crate) block_cache: Option<usize>,
-    pub(crate) write_buffer: usize,
+    pub(crate) write_buffer: Option<usize>,
     pub(crate) bloom_bits: f64,
     pub(crate) compression: Compression,
+    pub(crate) warm: Warm,
     pub(crate) max_background_jobs: i32,
     pub(crate) max_open_files: i32,
 }
@@ -49,6 +50,36 @@ impl Compression {
     }
 }
 
+/// Which new tables' blocks come into the cache as they are written: a read that finds its block there takes no hop
+/// to the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Warm {
+    Nothing,
+    Flushed,
+    /// Compacted ones too; they are the first to go where room is short.
+    All,
+}
+
+impl Warm {
+    fn read(text: &str) -> Result<Self> {
+        match text {
+            "nothing" => Ok(Self::Nothing),
+            "flushed" => Ok(Self::Flushed),
+            "all" => Ok(Self::All),
+            other => Err(out_of_range("warm", &format!("`{}`", other.escape_debug()), "nothing, flushed or all")),
+        }
+    }
+
+    /// For an open database: the C interface of its options has no such setter, `SetOptions` knows it.
+    pub(crate) fn table_option(self) -> &'static str {
+        match self {
+            Self::Nothing => "{prepopulate_block_cache=kDisable;}",
+            Self::Flushed => "{prepopulate_block_cache=kFlushOnly;}",
+            Self::All => "{prepopulate_block_cache=kFlushAndCompaction;}",
+        }
+    }
+}
+
 fn out_of_range(option: &str, got: &str, allowed: &str) -> Error {
     Error::invalid(format!("option `{option}` of kind `{}` is {got}", RocksDbBackend::KIND))
         .about(option)
@@ -56,7 +87,6 @@ fn out_of_range(option: &str, got: &str, allowed: &str) -> Error {
 }
 
 impl Config {
-    const WRITE_BUFFER: usize = 64 << 20;
     const BLOOM_BITS: f64 = 10.0;
 
     /// Reads and checks the options; touches no disk.
@@ -64,9 +94,10 @@ impl Config {
         let mut reader = OptionReader::new(RocksDbBackend::KIND, options);
         let path = reader.text("path")?;
         let block_cache = reader.bytes("block_cache")?;
-        let write_buffer = reader.bytes("write_buffer")?.unwrap_or(Self::WRITE_BUFFER);
+        let write_buffer = reader.bytes("write_buffer")?;
         let bloom_bits = reader.number("bloom_bits")?.unwrap_or(Self::BLOOM_BITS);
         let compression = reader.text("compression")?.map_or(Ok(Compression::Lz4), Compression::read)?;
+        let warm = reader.text("warm")?.map_or(Ok(Warm::All), Warm::read)?;
         let jobs = reader.integer("max_background_jobs")?.unwrap_or(2);
         let files = reader.integer("max_open_files")?;
         reader.done()?;
@@ -83,8 +114,8 @@ impl Config {
                 "the directory's full path, e.g. \"${HOME}/data\"",
             ));
         }
-        if write_buffer < 64 << 10 {
-            return Err(out_of_range("write_buffer", &format!("{write_buffer} bytes"), "at least 64 KiB"));
+        if let Some(bytes) = write_buffer.filter(|bytes| *bytes < LEAST_WRITE_BUFFER) {
+            return Err(out_of_range("write_buffer", &format!("{bytes} bytes"), "at least 64 KiB"));
         }
         if !(0.0..=64.0).contains(&bloom_bits) {
             return Err(out_of_range("bloom_bits", &bloom_bits.to_string(), "0 to 64 bits a key"));
@@ -104,6 +135,7 @@ impl Config {
             write_buffer,
             bloom_bits,
             compression,
+            warm,
             max_background_jobs,
             max_open_files,
         })
@@ -119,7 +151,7 @@ impl Config {
         db.set_max_open_files(self.max_open_files);
         db.set_max_background_jobs(self.max_background_jobs);
         db.set_bytes_per_sync(1 << 20);
-        db.set_write_buffer_size(self.write_buffer);
+        db.set_write_buffer_size(self.write_buffer.unwrap_or_else(|| write_buffer_of(memory.bytes)));
         db.set_write_buffer_manager(&memory.buffers);
         db.set_compression_type(self.compression.kind());
         db.set_block_based_table_factory(&self.table_options(memory));
@@ -148,6 +180,15 @@ impl Config {
     }
 }
 
+/// A memtable for a process with so much memory: several have room, as one fills while others are flushed.
+fn write_buffer_of(memory: usize) -> usize {
+    (memory / 8).clamp(LEAST_WRITE_BUFFER, MOST_WRITE_BUFFER)
+}
+
+const LEAST_WRITE_BUFFER: usize = 64 << 10;
+/// RocksDB's own default.
+const MOST_WRITE_BUFFER: usize = 64 << 20;
+
 /// Of table files: the newest that the linked RocksDB writes.
 const FORMAT_VERSION: i32 = 7;
 
@@ -167,7 +208,7 @@ mod tests {
     fn defaults_need_nothing_but_a_path() {
         let config = Config::read(&Options::new().with("path", "data")).unwrap();
         assert_eq!(config.path, PathBuf::from("data"));
-        assert_eq!((config.write_buffer, config.bloom_bits), (64 << 20, 10.0));
+        assert_eq!((config.write_buffer, config.bloom_bits), (None, 10.0));
         assert_eq!((config.compression, config.max_open_files), (Compression::Lz4, -1));
     }
 

@@ -7,6 +7,8 @@ use statehold_core::{Resources, Result};
 
 /// One budget: memtables are charged to the block cache.
 pub(crate) struct Memory {
+    /// The process's budget.
+    pub(crate) bytes: usize,
     pub(crate) cache: Cache,
     pub(crate) buffers: WriteBufferManager,
 }
@@ -17,7 +19,7 @@ impl Memory {
         // 0: the table of the cache grows by itself.
         let cache = Cache::new_hyper_clock_cache(bytes, 0);
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(bytes / 2, false, cache.clone());
-        Self { cache, buffers }
+        Self { bytes, cache, buffers }
     }
 
     /// The process's, or one of the store's own where the descriptor asks for it.
@@ -28,7 +30,7 @@ impl Memory {
                 let cache = Cache::new_hyper_clock_cache(bytes, 0);
                 // Memtables stay in the process's budget.
                 let buffers = Self::of(resources, None)?.buffers.clone();
-                Ok(Arc::new(Self { cache, buffers }))
+                Ok(Arc::new(Self { bytes: resources.memory, cache, buffers }))
             }
         }
     }

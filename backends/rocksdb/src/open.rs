@@ -55,6 +55,9 @@ impl RocksEngine {
             DB::open_cf_with_opts(&options, &path, families)
         };
         let db = db.map_err(|e| if is_lock(&e) { held(&path, &path.join("LOCK"), e) } else { translate(e) })?;
+        if lock.is_some() {
+            db.set_options(&[("block_based_table_factory", config.warm.table_option())]).map_err(translate)?;
+        }
         Ok(Self::new(db, memory, config.block_cache.is_some(), lock))
     }
 }

@@ -131,9 +131,9 @@ impl Rows {
             _ => None,
         };
         let opened = if is_list {
-            self.envelope.open(&row.key, b"", &Cell::new(row.cell.value.clone()))?
+            self.envelope.open(&row.key, b"", Cell::new(row.cell.value.clone()))?
         } else {
-            self.envelope.open(&row.key, &row.sub, &row.cell)?
+            self.envelope.open(&row.key, &row.sub, row.cell.clone())?
         };
         let value = match self.notation {
             Notation::Raw => hex(&opened.payload),

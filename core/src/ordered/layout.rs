@@ -69,6 +69,7 @@ impl Form {
     }
 
     /// Checks that a row with this key and sub can be of this state.
+    #[inline]
     pub(super) fn check(self, key: &[u8], sub: &[u8]) -> Result<()> {
         self.check_shape(key)?;
         match self.model {
@@ -95,6 +96,7 @@ impl Form {
         }
     }
 
+    #[inline]
     fn push_state(self, group: KeyGroup, out: &mut Vec<u8>) {
         out.clear();
         out.extend_from_slice(&state_start(group, self.id));

@@ -4,7 +4,11 @@ use std::{cell::RefCell, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Engine, EngineRead, inner::Inner, layout::Form};
+use super::{
+    Engine, EngineRead,
+    inner::Inner,
+    layout::{self, Form},
+};
 use crate::{Address, Cell, Millis, Op, Result, StateId};
 
 /// So many keys are looked up on the caller's thread at most.
@@ -60,7 +64,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn new(at: &[Address], mut form_of: impl FnMut(StateId) -> Result<Form>) -> Result<Self> {
-        let mut wanted = Self { keys: Vec::new(), records: Vec::with_capacity(at.len()) };
+        let bytes = at.iter().map(|at| layout::PREFIX + at.key.len() + at.sub.len()).sum();
+        let mut wanted = Self { keys: Vec::with_capacity(bytes), records: Vec::with_capacity(at.len()) };
         let mut key = Vec::new();
         let mut last: Option<Form> = None;
         for at in at {
@@ -88,8 +93,10 @@ impl Wanted {
         fetch: impl FnOnce(&[&[u8]]) -> Result<Option<Vec<Option<Bytes>>>>,
         now: Millis,
     ) -> Result<Option<Vec<Option<Cell>>>> {
-        let ranges = self.records.iter().flat_map(|(_, head, record)| head.iter().chain([record]));
-        let keys: Vec<&[u8]> = ranges.map(|r| &self.keys[r.clone()]).collect();
+        let mut keys: Vec<&[u8]> = Vec::with_capacity(self.records.len());
+        for (_, head, record) in &self.records {
+            keys.extend(head.iter().chain([record]).map(|range| &self.keys[range.clone()]));
+        }
         let Some(rows) = fetch(&keys)? else { return Ok(None) };
         let mut rows = rows.into_iter();
         let mut cells = Vec::with_capacity(self.records.len());

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use super::{Captured, Cleared};
 use crate::{Address, Cell, KeyGroup, Mutation, Position, ScanRange, ScanRequest, StateId};
 
-/// Memory that a staged record costs beyond its own bytes: map slot, cell, reference counts.
-const OVERHEAD: usize = 96;
+/// Memory that a staged record costs beyond its own bytes: its slot in a table that is two thirds full, its mutation
+/// while it is committed, and what the allocator rounds up for key and value.
+const OVERHEAD: usize = size_of::<(Bytes, StagedKey)>() * 3 / 2 + size_of::<Mutation>() + 32;
 
 /// Staged records of one key. `None` is a staged removal.
 #[derive(Debug, Clone)]

@@ -67,7 +67,7 @@ impl Claim {
                 self.epoch,
                 owner.escape_debug()
             ))
-            .advise("stop this owner; or, if it is the right one, recover and claim again")),
+            .advise("stop this owner; or, if it is the right one, open it again")),
         }
     }
 }
@@ -85,6 +85,25 @@ impl Archive {
     /// - `InvalidInput`: the namespace has another number of key groups.
     /// - `Indeterminate`: the object store does not tell whether it took the claim; claim again.
     pub async fn claim(&self, groups: KeyGroups, owner: &str, base: Option<CheckpointId>) -> Result<Claim> {
+        self.claim_after(None, groups, owner, base).await
+    }
+
+    /// Claims what `claim` has once more, to go on from `base`: what its owner does before it recovers.
+    ///
+    /// # Errors
+    /// `Fenced` if somebody else has claimed one of the groups since, and nothing changes; else as
+    /// [`Archive::claim`].
+    pub async fn renew(&self, claim: &Claim, owner: &str, base: Option<CheckpointId>) -> Result<Claim> {
+        self.claim_after(Some(claim), claim.groups, owner, base).await
+    }
+
+    async fn claim_after(
+        &self,
+        before: Option<&Claim>,
+        groups: KeyGroups,
+        owner: &str,
+        base: Option<CheckpointId>,
+    ) -> Result<Claim> {
         if owner.len() > Claim::MAX_OWNER_BYTES {
             return Err(Error::new(
                 ErrorKind::LimitExceeded,
@@ -93,6 +112,7 @@ impl Archive {
             .advise("shorten it"));
         }
         let entries = |timeline: &Timeline, _| {
+            before.map_or(Ok(()), |claim| claim.check(timeline))?;
             if let Some(total) = timeline.key_groups().filter(|t| *t != groups.total()) {
                 return Err(Error::invalid(format!(
                     "the archive has {total} key groups, and {} are asked for",
@@ -108,11 +128,6 @@ impl Archive {
         let record = self.log.append(entries).await.map_err(|e| e.during("claim"))?;
         tracing::info!(archive = %self.folder, epoch = record.number, %groups, owner, "claimed");
         Ok(Claim { epoch: record.number, groups, base, attempts: Arc::default() })
-    }
-
-    /// Whether nobody has claimed any of the claim's groups since.
-    pub(crate) async fn is_current(&self, claim: &Claim) -> Result<bool> {
-        Ok(claim.check(&*self.log.follow().await?).is_ok())
     }
 }
 

@@ -130,9 +130,9 @@ fn check_values(state: &str, model: Model, rows: &[Row]) -> Result<()> {
     for row in rows.iter().filter(|row| model != Model::List || !row.cell.value.is_empty()) {
         if model == Model::List {
             // An element's identity is its list's: neither ordinal nor expiry.
-            envelope.open(&row.key, b"", &Cell::new(row.cell.value.clone()))?;
+            envelope.open(&row.key, b"", Cell::new(row.cell.value.clone()))?;
         } else {
-            envelope.open(&row.key, &row.sub, &row.cell)?;
+            envelope.open(&row.key, &row.sub, row.cell.clone())?;
         }
     }
     Ok(())

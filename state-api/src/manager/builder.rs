@@ -177,7 +177,7 @@ impl ManagerBuilder {
             handles: tokio::sync::Mutex::new(Handles::default()),
             archive,
             owner: self.owner,
-            claim: parking_lot::Mutex::new(None),
+            held: parking_lot::Mutex::new(None),
         }));
         if let Err(error) = manager.begin(start, self.read_only).await {
             // The stores must not stay locked behind a manager that nobody got.

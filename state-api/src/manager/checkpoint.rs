@@ -8,6 +8,20 @@ use crate::{
     runtime::to_the_end,
 };
 
+/// What a manager owns in its archive.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    claim: Claim,
+    /// A recover reached some stores only.
+    torn: bool,
+}
+
+impl Held {
+    fn whole(claim: Claim) -> Self {
+        Self { claim, torn: false }
+    }
+}
+
 /// A cut that is taken but not yet stored: writers go on meanwhile and are not in it.
 #[derive(Debug)]
 #[must_use = "a cut that is not persisted is no checkpoint"]
@@ -80,10 +94,15 @@ impl StateManager {
             runtime.flush().await?;
         }
         // Behind the gates: a recover that was under way has made a new one.
-        let claim = self.0.claim.lock().clone().ok_or_else(|| {
+        let Held { claim, torn } = self.0.held.lock().clone().ok_or_else(|| {
             Error::invalid("a manager that does not own its stores takes no checkpoints")
                 .advise("open it without `read_only`, with exclusive stores")
         })?;
+        if torn {
+            return Err(Error::fenced("a recover has reached some of the stores only: they hold different times")
+                .during("archive")
+                .advise("repeat the recover"));
+        }
         let stores: Vec<(&str, &dyn Store)> = self.0.stores.iter().map(|(n, r)| (n.as_str(), &*r.store)).collect();
         let cut = Cut::take(&stores).await?;
         Ok(PendingCheckpoint { archive, claim, id, metadata: metadata.clone(), cut })
@@ -94,12 +113,13 @@ impl StateManager {
     ///
     /// # Errors
     /// - `NotFound`: there is no such checkpoint.
+    /// - `Fenced`: another owner has claimed these key groups; the stores hold what they held.
     /// - `Corrupt`: an object or record of it is damaged; the stores hold what they held.
     /// - What the object store or an engine fails with. With several stores, some may already be
     ///   recovered: repeat the call.
     pub async fn recover(&self, select: impl Into<Select>) -> Result<CheckpointInfo> {
         let archive = self.checkpoints()?.clone();
-        if self.0.claim.lock().is_none() {
+        if self.0.held.lock().is_none() {
             return Err(Error::invalid("a manager that does not own its stores cannot recover")
                 .advise("open it without `read_only`, with exclusive stores"));
         }
@@ -124,7 +144,7 @@ impl StateManager {
         };
         if let Some(archive) = archive {
             let claim = archive.claim(inner.groups, &inner.owner, base).await?;
-            *inner.claim.lock() = Some(claim);
+            *inner.held.lock() = Some(Held::whole(claim));
         }
         if start == Start::Empty {
             for runtime in inner.stores.values() {
@@ -156,52 +176,40 @@ impl Inner {
         for runtime in self.stores.values() {
             runtime.check_open()?;
         }
-        let old = self.claim.lock().clone();
-        let before = Timeline::of(archive, old).await?;
-        // Before anything changes: whoever else writes here is fenced from now on.
-        let claim = archive.claim(self.groups, &self.owner, Some(id)).await?;
+        let before = latest(archive).await?;
+        // Before anything changes: whoever else writes here is fenced from now on, or this one is.
+        let old = self.held.lock().clone();
+        let claim = match &old {
+            Some(old) => archive.renew(&old.claim, &self.owner, Some(id)).await?,
+            None => archive.claim(self.groups, &self.owner, Some(id)).await?,
+        };
         let mut recovered = None;
         for (name, runtime) in &self.stores {
             match archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await {
                 Ok(info) => recovered = Some(info),
                 Err(error) => {
-                    if recovered.is_none() && before.is_ours {
-                        self.go_on(archive, before.latest).await;
+                    // A store is whole, one way or the other; all of them together only if none was recovered.
+                    let torn = recovered.is_some() || old.is_some_and(|old| old.torn);
+                    *self.held.lock() = Some(Held { claim: claim.clone(), torn });
+                    if !torn {
+                        self.go_on(archive, &claim, before).await;
                     }
                     return Err(error);
                 }
             }
             runtime.replaced();
         }
-        *self.claim.lock() = Some(claim);
+        *self.held.lock() = Some(Held::whole(claim));
         handles.clear();
         recovered.ok_or_else(|| Error::internal("a manager without stores"))
     }
 
     /// The stores hold what they held: so their timeline goes on, as if nobody had tried to leave it.
-    async fn go_on(&self, archive: &Archive, latest: Option<CheckpointId>) {
-        match archive.claim(self.groups, &self.owner, latest).await {
-            Ok(claim) => *self.claim.lock() = Some(claim),
+    async fn go_on(&self, archive: &Archive, claim: &Claim, latest: Option<CheckpointId>) {
+        match archive.renew(claim, &self.owner, latest).await {
+            Ok(claim) => *self.held.lock() = Some(Held::whole(claim)),
             // Checkpoints are then fenced until somebody recovers.
             Err(error) => tracing::warn!(%error, "the archive's timeline stays where a failed recover has left it"),
         }
-    }
-}
-
-/// Where an archive's timeline ends before a recover changes that.
-struct Timeline {
-    latest: Option<CheckpointId>,
-    /// What the stores hold builds on it: nobody else has claimed these groups since this manager did, or
-    /// this one is only being opened.
-    is_ours: bool,
-}
-
-impl Timeline {
-    async fn of(archive: &Archive, claim: Option<Claim>) -> Result<Self> {
-        let is_ours = match claim {
-            Some(claim) => archive.is_current(&claim).await?,
-            None => true,
-        };
-        Ok(Self { latest: latest(archive).await?, is_ours })
     }
 }

@@ -12,7 +12,7 @@ use statehold_core::{Compacted, Durability, Error, ErrorKind, KeyGroups, Name, R
 
 use self::handles::Handles;
 use crate::{
-    archive::{Archive, Claim},
+    archive::Archive,
     config::Descriptor,
     runtime::StoreRuntime,
 };
@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     archive: Option<Archive>,
     /// Who claims, for people.
     owner: String,
-    claim: parking_lot::Mutex<Option<Claim>>,
+    held: parking_lot::Mutex<Option<checkpoint::Held>>,
 }
 
 /// Opens the stores of a namespace, hands out typed states, takes checkpoints and goes back to them.

@@ -169,9 +169,9 @@ impl StateCore {
 
     /// Checks and decodes what was found at (key, sub).
     #[inline]
-    pub(crate) fn open<V>(&self, value_type: &ValueType<V>, key: &[u8], sub: &[u8], cell: &Cell) -> Result<V> {
+    pub(crate) fn open<V>(&self, value_type: &ValueType<V>, key: &[u8], sub: &[u8], cell: Cell) -> Result<V> {
         let opened = if self.spec.model == Model::List {
-            self.envelope.open(key, b"", &Cell::new(cell.value.clone()))?
+            self.envelope.open(key, b"", Cell::new(cell.value))?
         } else {
             self.envelope.open(key, sub, cell)?
         };

@@ -1,33 +1,28 @@
 //! [`KeyValueState`]: one value a key.
 
+mod conditional;
+
 use std::{borrow::Borrow, hash::Hash, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
 use statehold_core::{
-    Address, Batch, Cell, Condition, Count, Envelope, Mutation, Reads as _, Result, Revision,
+    Address, Cell, Count, Reads as _, Result,
     key::{AsKey, EncodeKey, Key},
 };
 
 use super::{
     ScanOrder, Summary, ValueType,
     cache::HotCache,
-    core::{StateCore, bytes_of},
+    core::StateCore,
     many, scan, summary,
 };
+
+pub use conditional::Versioned;
 
 pub(crate) struct Inner<K, V> {
     pub(crate) core: Arc<StateCore>,
     pub(crate) value_type: ValueType<V>,
     cache: Option<HotCache<K, V>>,
-}
-
-/// A value with its record's revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versioned<V> {
-    /// The value.
-    pub value: V,
-    /// Compared, never computed with.
-    pub revision: Revision,
 }
 
 /// A state with one value a key (contract KV). Cheap to clone; all clones share buffer and cache.
@@ -109,10 +104,10 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn get_many<Q: AsKey<K>>(&self, keys: &[Q]) -> Result<Vec<Option<V>>> {
         let core = &self.0.core;
         core.metrics.reads.increment(keys.len() as u64);
-        let at = keys.iter().map(|k| core.address(k)).collect::<Result<Vec<_>>>()?;
+        let at = many::all(keys.iter().map(|k| core.address(k)))?;
         let cells = core.runtime.reader().get_many(&at).finish().await?;
-        let open = |(at, cell): (&Address, Option<Cell>)| cell.map(|c| self.0.open(at, &c)).transpose();
-        at.iter().zip(cells).map(open).collect()
+        let open = |(at, cell): (&Address, Option<Cell>)| cell.map(|c| self.0.open(at, c)).transpose();
+        many::all(at.iter().zip(cells).map(open))
     }
 
     /// Sets the value of `key`.
@@ -153,7 +148,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
             let cell = state.core.seal(&state.value_type, &at, &value)?;
             Ok((at, Some(cell)))
         };
-        let records = entries.into_iter().map(seal).collect::<Result<Vec<_>>>()?;
+        let records = many::all(entries.into_iter().map(seal))?;
         state.core.metrics.writes.increment(records.len() as u64);
         many::set_many(&state.core, records, |at| state.uncache(at)).await
     }
@@ -181,7 +176,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn delete_many<Q: AsKey<K>>(&self, keys: &[Q]) -> Result<()> {
         let state = &*self.0;
         state.core.metrics.deletes.increment(keys.len() as u64);
-        let records = keys.iter().map(|k| Ok((state.core.address(k)?, None))).collect::<Result<Vec<_>>>()?;
+        let records = many::all(keys.iter().map(|k| Ok((state.core.address(k)?, None))))?;
         many::set_many(&state.core, records, |at| state.uncache(at)).await
     }
 
@@ -206,7 +201,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
             let seen = state.core.runtime.stripe(&at);
             let old = match state.cached(key) {
                 Some(hit) => Some(hit?),
-                None => state.core.runtime.get(&at).await?.map(|c| state.open(&at, &c)).transpose()?,
+                None => state.core.runtime.get(&at).await?.map(|c| state.open(&at, c)).transpose()?,
             };
             let new = change(old)?;
             let cell = state.core.seal(&state.value_type, &at, &new)?;
@@ -226,88 +221,12 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
         }
     }
 
-    /// Sets `key` if it has no value; whether it did.
-    ///
-    /// # Errors
-    /// As [`KeyValueState::put`].
-    pub async fn put_if_absent<Q>(&self, key: &Q, value: V) -> Result<bool>
-    where
-        K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-    {
-        let at = self.0.core.address(key)?;
-        let cell = self.0.core.seal(&self.0.value_type, &at, &value)?;
-        Ok(self.0.conditionally(at, Condition::Absent, Some(cell)).await?.is_some())
-    }
-
-    /// Sets `key` to `new` if its value is `expected`, compared as encoded; whether it did.
-    ///
-    /// # Errors
-    /// As [`KeyValueState::put`].
-    pub async fn replace<Q>(&self, key: &Q, expected: &V, new: V) -> Result<bool>
-    where
-        K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-    {
-        let at = self.0.core.address(key)?;
-        let expected = Condition::ValueIs(self.0.core.payload(&self.0.value_type, expected)?);
-        let cell = self.0.core.seal(&self.0.value_type, &at, &new)?;
-        Ok(self.0.conditionally(at, expected, Some(cell)).await?.is_some())
-    }
-
-    /// Removes `key` if its value is `expected`, compared as encoded; whether it did.
-    ///
-    /// # Errors
-    /// As [`KeyValueState::put`].
-    pub async fn delete_if<Q>(&self, key: &Q, expected: &V) -> Result<bool>
-    where
-        K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-    {
-        let at = self.0.core.address(key)?;
-        let expected = Condition::ValueIs(self.0.core.payload(&self.0.value_type, expected)?);
-        Ok(self.0.conditionally(at, expected, None).await?.is_some())
-    }
-
-    /// The value of `key` with its revision.
-    ///
-    /// # Errors
-    /// `Unsupported` if the state keeps no revisions; as [`KeyValueState::get`].
-    pub async fn get_versioned<Q>(&self, key: &Q) -> Result<Option<Versioned<V>>>
-    where
-        K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-    {
-        self.0.core.check_revisions()?;
-        let at = self.0.core.address(key)?;
-        let Some(cell) = self.0.core.runtime.get(&at).await? else { return Ok(None) };
-        Ok(Some(Versioned { value: self.0.open(&at, &cell)?, revision: cell.revision }))
-    }
-
-    /// Sets `key` if its record has `revision` ([`Revision::NONE`]: if there is no record). The new
-    /// revision, or `None` if it had another.
-    ///
-    /// # Errors
-    /// `Unsupported` if the state keeps no revisions; as [`KeyValueState::put`].
-    pub async fn put_if<Q>(&self, key: &Q, revision: Revision, value: V) -> Result<Option<Revision>>
-    where
-        K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-    {
-        self.0.core.check_revisions()?;
-        let at = self.0.core.address(key)?;
-        let cell = self.0.core.seal(&self.0.value_type, &at, &value)?;
-        let condition = if revision.is_some() { Condition::RevisionIs(revision) } else { Condition::Absent };
-        let committed = self.0.conditionally(at, condition, Some(cell)).await?;
-        Ok(committed.map(|revisions| revisions.first().copied().unwrap_or_default()))
-    }
-
     /// All entries as a stream, in bounded memory; what changes meanwhile is seen at most once (contract KV-4).
     pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, V)>> + Send + Unpin + use<K, V> {
         let state = self.0.clone();
         scan::rows(state.core.clone(), order).and_then(move |row| {
             let entry = K::decode(&row.key)
-                .and_then(|k| Ok((k, state.core.open(&state.value_type, &row.key, &row.sub, &row.cell)?)));
+                .and_then(|k| Ok((k, state.core.open(&state.value_type, &row.key, &row.sub, row.cell)?)));
             futures::future::ready(entry)
         })
     }
@@ -335,7 +254,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
 }
 
 impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
-    fn open(&self, at: &Address, cell: &Cell) -> Result<V> {
+    fn open(&self, at: &Address, cell: Cell) -> Result<V> {
         self.core.open(&self.value_type, &at.key, &at.sub, cell)
     }
 
@@ -354,11 +273,12 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
     async fn load(&self, at: &Address) -> Result<Option<V>> {
         let seen = self.core.runtime.stripe(at);
         let Some(cell) = self.core.runtime.get(at).await? else { return Ok(None) };
-        let value = self.open(at, &cell)?;
+        let (expires_at, bytes) = (cell.expires_at, cell.value.len());
+        let value = self.open(at, cell)?;
         if let Some(cache) = &self.cache {
             let (key, copy) = (K::decode(&at.key)?, value.clone());
-            let size = at.key.len() + cell.value.len();
-            self.core.runtime.if_unmoved(seen, || cache.insert(key, copy, cell.expires_at, size));
+            let size = at.key.len() + bytes;
+            self.core.runtime.if_unmoved(seen, || cache.insert(key, copy, expires_at, size));
         }
         Ok(Some(value))
     }
@@ -366,61 +286,6 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
     pub(crate) fn uncache(&self, at: &Address) {
         if let (Some(cache), Ok(key)) = (&self.cache, K::decode(&at.key)) {
             cache.remove(&key);
-        }
-    }
-
-    async fn update_directly(&self, at: Address, mut change: impl FnMut(Option<V>) -> Result<V>) -> Result<()> {
-        loop {
-            let found = self.core.runtime.get(&at).await?;
-            let condition = match &found {
-                None => Condition::Absent,
-                Some(cell) if self.core.spec.revisions => Condition::RevisionIs(cell.revision),
-                Some(cell) => Condition::ValueIs(Envelope::payload(&cell.value).unwrap_or_default()),
-            };
-            let old = found.map(|c| self.open(&at, &c)).transpose()?;
-            let cell = self.core.seal(&self.value_type, &at, &change(old)?)?;
-            if self.conditionally(at.clone(), condition, Some(cell)).await?.is_some() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Writes one record if `condition` holds of it; the revisions given, or `None`.
-    async fn conditionally(
-        &self,
-        at: Address,
-        condition: Condition,
-        cell: Option<Cell>,
-    ) -> Result<Option<Vec<Revision>>> {
-        self.core.metrics.writes.increment(1);
-        if self.core.direct {
-            let mutation = match cell {
-                Some(cell) => Mutation::Put(at.clone(), cell),
-                None => Mutation::Delete(at.clone()),
-            };
-            let batch = Batch { marker: None, conditions: vec![(at, condition)], mutations: vec![mutation] };
-            return match self.core.runtime.commit(batch).await {
-                Ok(committed) => Ok(Some(committed.revisions)),
-                Err(e) if e.conditions_failed().is_some() => {
-                    self.core.metrics.conflicts.increment(1);
-                    Ok(None)
-                }
-                Err(e) => Err(e),
-            };
-        }
-        loop {
-            let seen = self.core.runtime.stripe(&at);
-            if !condition.holds(self.core.runtime.get(&at).await?.as_ref()) {
-                self.core.metrics.conflicts.increment(1);
-                return Ok(None);
-            }
-            let stage = |stage: &mut crate::runtime::Stage<'_>| {
-                self.uncache(&at);
-                stage.set(at.clone(), cell.clone());
-            };
-            if self.core.stage(&[seen], bytes_of(&at, cell.as_ref()), stage).await? {
-                return Ok(Some(Vec::new()));
-            }
         }
     }
 

@@ -86,7 +86,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
         let reader = core.runtime.reader();
         let rows = KeyRows::new(&reader, core.id, at.group, &at.key).range(from, count).await?;
         core.metrics.reads.increment(rows.len() as u64);
-        rows.iter().map(|row| self.0.open(row)).collect()
+        rows.into_iter().map(|row| self.0.open(row)).collect()
     }
 
     /// How many elements `key` has: a walk over them.
@@ -211,8 +211,8 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
             let reader = core.runtime.reader();
             let rows = KeyRows::new(&reader, core.id, at.group, &at.key).first(1).await?;
             let Some(row) = rows.into_iter().next() else { return Ok(None) };
-            let value = self.0.open(&row)?;
-            let element = Address { sub: row.sub, ..at.clone() };
+            let element = Address { sub: row.sub.clone(), ..at.clone() };
+            let value = self.0.open(row)?;
             let taken = if core.direct {
                 let batch = Batch {
                     marker: None,
@@ -242,7 +242,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, V)>> + Send + Unpin + use<K, V> {
         let state = self.0.clone();
         scan::rows(state.core.clone(), order).try_filter_map(move |row| {
-            let element = (!row.sub.is_empty()).then(|| K::decode(&row.key).and_then(|k| Ok((k, state.open(&row)?))));
+            let element = (!row.sub.is_empty()).then(|| K::decode(&row.key).and_then(|k| Ok((k, state.open(row)?))));
             futures::future::ready(element.transpose())
         })
     }
@@ -265,8 +265,8 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
 }
 
 impl<V> Inner<V> {
-    fn open(&self, row: &Row) -> Result<V> {
-        self.core.open(&self.value_type, &row.key, &row.sub, &row.cell)
+    fn open(&self, row: Row) -> Result<V> {
+        self.core.open(&self.value_type, &row.key, &row.sub, row.cell)
     }
 
     pub(crate) fn seal_all(&self, at: &Address, values: impl IntoIterator<Item = V>) -> Result<Vec<Cell>> {

@@ -129,10 +129,10 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     pub async fn get_many<Q: AsKey<K>, R: AsKey<S>>(&self, pairs: &[(Q, R)]) -> Result<Vec<Option<V>>> {
         let core = &self.0.core;
         core.metrics.reads.increment(pairs.len() as u64);
-        let at = pairs.iter().map(|(k, s)| core.entry(k, s)).collect::<Result<Vec<_>>>()?;
+        let at = many::all(pairs.iter().map(|(k, s)| core.entry(k, s)))?;
         let cells = core.runtime.reader().get_many(&at).finish().await?;
-        let open = |(at, cell): (&Address, Option<Cell>)| cell.map(|c| self.0.open(at, &c)).transpose();
-        at.iter().zip(cells).map(open).collect()
+        let open = |(at, cell): (&Address, Option<Cell>)| cell.map(|c| self.0.open(at, c)).transpose();
+        many::all(at.iter().zip(cells).map(open))
     }
 
     /// All entries of `key`, by subkey; held in memory at once. See [`KeyMapState::page`] for great maps.
@@ -150,7 +150,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
         let rows = KeyRows::new(&reader, core.id, at.group, &at.key);
         let rows = rows.between(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded).await?;
         core.metrics.reads.increment(rows.len() as u64);
-        rows.iter().map(|row| self.0.entry(row)).collect()
+        rows.into_iter().map(|row| self.0.entry(row)).collect()
     }
 
     /// Up to `limit` entries of `key` behind `after`, by subkey, and where the next page begins.
@@ -173,7 +173,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
         let limit = PageLimit { rows: limit.max(1), ..PageLimit::default() };
         let rows = KeyRows::new(&reader, core.id, at.group, &at.key);
         let (rows, next) = rows.page(after.map(|c| c.0.clone()), limit).await?;
-        let entries = rows.iter().map(|row| self.0.entry(row)).collect::<Result<_>>()?;
+        let entries = rows.into_iter().map(|row| self.0.entry(row)).collect::<Result<_>>()?;
         Ok((entries, next.map(|sub| MapCursor(sub, PhantomData))))
     }
 
@@ -214,7 +214,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
             let cell = state.core.seal(&state.value_type, &at, &value)?;
             Ok((at, Some(cell)))
         };
-        let records = entries.into_iter().map(seal).collect::<Result<Vec<_>>>()?;
+        let records = many::all(entries.into_iter().map(seal))?;
         state.core.metrics.writes.increment(records.len() as u64);
         many::set_many(&state.core, records, |at| state.uncache(at)).await
     }
@@ -242,7 +242,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
                 Some(cell) if state.core.spec.revisions => Condition::RevisionIs(cell.revision),
                 Some(cell) => Condition::ValueIs(Envelope::payload(&cell.value).unwrap_or_default()),
             };
-            let new = change(found.map(|c| state.open(&at, &c)).transpose()?)?;
+            let new = change(found.map(|c| state.open(&at, c)).transpose()?)?;
             let cell = state.core.seal(&state.value_type, &at, &new)?;
             let done = if state.core.direct {
                 let mutations = vec![Mutation::Put(at.clone(), cell)];
@@ -312,7 +312,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, S, V)>> + Send + Unpin + use<K, S, V> {
         let state = self.0.clone();
         scan::rows(state.core.clone(), order).and_then(move |row| {
-            let entry = K::decode(&row.key).and_then(|k| state.entry(&row).map(|(s, v)| (k, s, v)));
+            let entry = K::decode(&row.key).and_then(|k| state.entry(row).map(|(s, v)| (k, s, v)));
             futures::future::ready(entry)
         })
     }
@@ -335,12 +335,12 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
 }
 
 impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> Inner<K, S, V> {
-    fn open(&self, at: &Address, cell: &Cell) -> Result<V> {
+    fn open(&self, at: &Address, cell: Cell) -> Result<V> {
         self.core.open(&self.value_type, &at.key, &at.sub, cell)
     }
 
-    fn entry(&self, row: &Row) -> Result<(S, V)> {
-        Ok((S::decode(&row.sub)?, self.core.open(&self.value_type, &row.key, &row.sub, &row.cell)?))
+    fn entry(&self, row: Row) -> Result<(S, V)> {
+        Ok((S::decode(&row.sub)?, self.core.open(&self.value_type, &row.key, &row.sub, row.cell)?))
     }
 
     #[inline]
@@ -359,11 +359,12 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> Inner<K, S, V> {
     async fn load(&self, at: &Address) -> Result<Option<V>> {
         let seen = self.core.runtime.stripe(at);
         let Some(cell) = self.core.runtime.get(at).await? else { return Ok(None) };
-        let value = self.open(at, &cell)?;
+        let (expires_at, bytes) = (cell.expires_at, cell.value.len());
+        let value = self.open(at, cell)?;
         if let Some(cache) = &self.cache {
             let (pair, copy) = ((K::decode(&at.key)?, S::decode(&at.sub)?), value.clone());
-            let size = at.key.len() + at.sub.len() + cell.value.len();
-            self.core.runtime.if_unmoved(seen, || cache.insert(pair, copy, cell.expires_at, size));
+            let size = at.key.len() + at.sub.len() + bytes;
+            self.core.runtime.if_unmoved(seen, || cache.insert(pair, copy, expires_at, size));
         }
         Ok(Some(value))
     }

@@ -14,12 +14,17 @@ thread_local! {
 /// Lets `write` fill an empty buffer, and answers a copy of what it wrote.
 #[inline]
 pub(super) fn encoded<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Bytes, E> {
-    // Taken, not borrowed: a codec of the application's may come back here.
-    let mut buffer = SCRATCH.take();
-    buffer.clear();
-    let outcome = write(&mut buffer).map(|()| Bytes::copy_from_slice(&buffer));
-    if buffer.capacity() <= KEPT {
-        SCRATCH.set(buffer);
-    }
-    outcome
+    let copied = |buffer: &mut Vec<u8>| {
+        buffer.clear();
+        let outcome = write(buffer).map(|()| Bytes::copy_from_slice(buffer));
+        if buffer.capacity() > KEPT {
+            *buffer = Vec::new();
+        }
+        outcome
+    };
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut buffer) => copied(&mut buffer),
+        // A codec of the application's that came back here.
+        Err(_) => copied(&mut Vec::new()),
+    })
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use statehold::{
-    ErrorKind, Registry, ScanOrder,
+    ErrorKind, RecoverFrom, Registry, ScanOrder,
     archive::{CheckpointId, Metadata, Select},
     core::Millis,
     testing::ManualClock,
@@ -41,8 +41,11 @@ on_every_engine! {
         theirs.put(&1, 2).await.unwrap();
         successor.archive(CheckpointId(3), &Metadata::new()).await.unwrap();
         successor.close().await.unwrap();
-        // To recover is to take over.
-        manager.recover(Select::Latest).await.unwrap();
+        // A recover too: it would throw away what the successor builds on. To take over is to open anew.
+        assert_eq!(refused(manager.recover(Select::Latest).await).0, ErrorKind::Fenced);
+        assert_eq!(kv.get(&1).await.unwrap(), Some(1));
+        manager.close().await.unwrap();
+        let manager = place.builder(place.descriptor()).recover(RecoverFrom::Latest).open().await.unwrap();
         let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
         assert_eq!(kv.get(&1).await.unwrap(), Some(2));
         manager.close().await.unwrap();

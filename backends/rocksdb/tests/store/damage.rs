@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use futures::executor::block_on;
 use statehold_core::{Error, ErrorKind};
 
-use crate::support::{Place, close, fill, register, values};
+use crate::support::{Place, close, fill, open, register, request, values};
 
 /// A closed store, compacted into table files or with everything in its log.
 fn closed(compacted: bool) -> Place {
@@ -27,9 +27,10 @@ fn flip(file: &Path, at: impl FnOnce(usize) -> usize) {
     fs::write(file, bytes).unwrap();
 }
 
-/// Opens and reads everything; the damage may show in either.
+/// Opens and reads everything; the damage may show in either. With an empty cache, as another process would: this
+/// one's still holds the blocks as they were written.
 fn read(place: &Place) -> Error {
-    let outcome = place.open().and_then(|store| {
+    let outcome = open(&request(place.dir.path())).and_then(|store| {
         let state = register(&*store);
         let outcome = values(&*store, state);
         block_on(store.close()).unwrap();
