@@ -1,11 +1,16 @@
-//! `statehold checkpoints list|show|verify`: what an archive holds, without opening any store.
+//! `statehold checkpoints`: what an archive holds, the coordinator's part of a checkpoint of several owners, and
+//! pruning. None of it opens a store.
+
+mod prune;
+mod text;
 
 use clap::Subcommand;
 use statehold::{
-    Result,
-    archive::{CheckpointInfo, CheckpointSummary, Select, Status},
+    Error, Result,
+    archive::{CheckpointId, Metadata, Select},
 };
 
+use self::text::{listed, shown};
 use crate::{config::Config, out::Out, table, units};
 
 #[derive(clap::Args)]
@@ -35,23 +40,54 @@ enum Action {
         #[arg(default_value = "latest")]
         checkpoint: Select,
     },
+    /// What the owners have prepared for a checkpoint that is not complete
+    Prepared {
+        /// Its id
+        checkpoint: u64,
+    },
+    /// Make a checkpoint of what all its owners have prepared
+    Complete {
+        /// Its id
+        checkpoint: u64,
+        /// What to keep with it, as JSON or else as text; may be given again
+        #[arg(long, value_name = "NAME=VALUE")]
+        metadata: Vec<String>,
+    },
+    /// Give up what was prepared for a checkpoint
+    Abort {
+        /// Its id
+        checkpoint: u64,
+    },
+    /// Give up checkpoints, and delete what no other needs
+    Prune(prune::Arguments),
+}
+
+fn parsed(metadata: &[String]) -> Result<Metadata> {
+    metadata.iter().try_fold(Metadata::new(), |all, one| {
+        let (name, text) = one.split_once('=').ok_or_else(|| {
+            Error::invalid(format!("metadata `{}` has no `=`", one.escape_debug())).advise("write NAME=VALUE")
+        })?;
+        let value = serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text));
+        Ok(all.with(name, value))
+    })
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let archive = arguments.config.archive().await?;
     let mut out = Out::new();
+    let json = arguments.json;
     match arguments.action {
         Action::List => {
             let list = archive.list().await?;
-            if arguments.json { out.json(&list)? } else { out.line(listed(&list))? }
+            if json { out.json(&list)? } else { out.line(listed(&list))? }
         }
         Action::Show { checkpoint } => {
             let info = archive.show(checkpoint).await?;
-            if arguments.json { out.json(&info)? } else { out.line(shown(&info))? }
+            if json { out.json(&info)? } else { out.line(shown(&info))? }
         }
         Action::Verify { checkpoint } => {
             let verified = archive.verify(checkpoint).await?;
-            if arguments.json {
+            if json {
                 out.json(&verified)?;
             } else {
                 out.line(format!(
@@ -63,72 +99,35 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
                 ))?;
             }
         }
-    }
-    out.finish()
-}
-
-fn status(of: &CheckpointSummary) -> &'static str {
-    match of.status {
-        Status::Current => "current",
-        Status::Superseded => "superseded",
-    }
-}
-
-fn listed(list: &[CheckpointSummary]) -> String {
-    if list.is_empty() {
-        return "There are no checkpoints yet.".into();
-    }
-    let mut table = table::plain(&["id", "status", "taken", "claim", "stores", "rows", "bytes"], &[0, 3, 5, 6]);
-    for one in list {
-        table.add_row([
-            one.id.to_string(),
-            status(one).to_owned(),
-            units::instant(one.created_at),
-            one.claim.to_string(),
-            one.stores.join(", "),
-            units::count(one.rows),
-            units::bytes(one.bytes),
-        ]);
-    }
-    table.to_string()
-}
-
-fn shown(info: &CheckpointInfo) -> String {
-    let of = &info.summary;
-    let mut text = format!(
-        "Checkpoint {}, {}, taken {} in {} ms under claim {}; it added {}.\n",
-        of.id,
-        status(of),
-        units::instant(of.created_at),
-        units::count(info.duration_ms),
-        of.claim,
-        units::bytes(info.new_bytes)
-    );
-    let mut states = table::plain(&["store", "state", "model", "key", "value", "rows", "bytes"], &[5, 6]);
-    for store in &info.contents {
-        for state in &store.states {
-            let spec = &state.spec;
-            let key =
-                spec.sub_type.as_ref().map_or_else(|| spec.key_type.clone(), |sub| format!("{}, {sub}", spec.key_type));
-            states.add_row([
-                store.name.clone(),
-                spec.name.clone(),
-                spec.model.as_str().to_owned(),
-                key,
-                format!("{} v{}", spec.codec, spec.schema_version),
-                units::count(state.rows),
-                units::bytes(state.bytes),
-            ]);
+        Action::Prepared { checkpoint } => {
+            let parts = archive.prepared(CheckpointId(checkpoint)).await?;
+            if json {
+                out.json(&parts)?;
+            } else {
+                let mut rows = table::plain(&["store", "key groups", "claim", "new"], &[2, 3]);
+                for part in &parts {
+                    let groups = format!("{}..{} of {}", part.groups.start, part.groups.end, part.groups.of);
+                    rows.add_row([part.store.clone(), groups, part.claim.to_string(), units::bytes(part.new_bytes)]);
+                }
+                out.line(if parts.is_empty() { "Nothing is prepared.".into() } else { rows.to_string() })?;
+            }
+        }
+        Action::Complete { checkpoint, metadata } => {
+            let info = archive.complete(CheckpointId(checkpoint), &parsed(&metadata)?).await?;
+            if json { out.json(&info)? } else { out.line(shown(&info))? }
+        }
+        Action::Abort { checkpoint } => {
+            let parts = archive.abort(CheckpointId(checkpoint)).await?;
+            if json {
+                out.json(&serde_json::json!({ "checkpoint": checkpoint, "parts": parts }))?;
+            } else {
+                out.line(format!("Gave up {parts} parts of checkpoint {checkpoint}."))?;
+            }
+        }
+        Action::Prune(prune) => {
+            let pruned = prune.run(&archive, &arguments.config.descriptor()?).await?;
+            if json { out.json(&pruned)? } else { out.line(prune.text(&pruned))? }
         }
     }
-    text.push_str(&format!("\n{states}\n"));
-    let mut objects = table::plain(&["object", "rows", "bytes"], &[1, 2]);
-    for object in info.contents.iter().flat_map(|s| &s.objects) {
-        objects.add_row([object.name.clone(), units::count(object.rows), units::bytes(object.bytes)]);
-    }
-    text.push_str(&format!("\n{objects}\n"));
-    for (name, value) in info.metadata.iter() {
-        text.push_str(&format!("\n{name}: {value}"));
-    }
-    text
+    out.finish()
 }

@@ -68,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let builder = StateManager::builder(descriptor).owner("statehold quickstart");
     let manager = builder.recover(RecoverFrom::LatestOrEmpty).open().await?;
     let latest = latest(&manager).await?;
-    let position = latest.as_ref().map(|l| Position::of_metadata(&l.metadata)).transpose()?;
+    let position = latest.as_ref().map(|l| Position::of_metadata(&l.summary.metadata)).transpose()?;
     let position = position.unwrap_or_else(Position::beginning);
     let resumed = latest.as_ref().map(|l| l.summary.id.0);
     tracing::info!(checkpoint = resumed, bytes = position.bytes, "opened");

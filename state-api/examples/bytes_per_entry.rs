@@ -62,7 +62,7 @@ async fn measure(
         println!(
             "| {what} | {payload} | {:.1} | {:.1} |",
             per_entry(size(&folder.path().join("data"), ".sst")),
-            per_entry(checkpoint.new_bytes)
+            per_entry(checkpoint.summary.new_bytes)
         );
     }
     Ok(())

@@ -14,3 +14,4 @@ mod variables;
 mod tests;
 
 pub use descriptor::{ArchiveDescriptor, Descriptor, MemoryDescriptor, StateDescriptor, StoreDescriptor};
+pub use duration::parse_duration;

@@ -41,7 +41,7 @@ mod runtime;
 mod state;
 pub mod testing;
 
-pub use config::{ArchiveDescriptor, Descriptor, MemoryDescriptor, StateDescriptor, StoreDescriptor};
+pub use config::{ArchiveDescriptor, Descriptor, MemoryDescriptor, StateDescriptor, StoreDescriptor, parse_duration};
 pub use manager::{ManagerBuilder, MemoryUse, PendingCheckpoint, RecoverFrom, StateManager, StoreMemory};
 pub use pool::TokioPool;
 pub use registry::Registry;

@@ -137,7 +137,7 @@ async fn archive_and_recover() -> (u64, u64) {
     let info = tokio::spawn(job).await.unwrap();
     assert_eq!(info.summary.rows, ROWS);
     let objects = &info.contents[0].objects;
-    assert!(objects.len() > 2 && info.new_bytes > BUDGET / 2, "{objects:?}");
+    assert!(objects.len() > 2 && info.summary.new_bytes > BUDGET / 2, "{objects:?}");
     assert!(objects.iter().all(|o| o.bytes <= 32 << 20), "{objects:?}");
 
     (memory("VmHWM:").saturating_sub(before), before)

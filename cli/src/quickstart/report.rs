@@ -185,6 +185,6 @@ impl State {
 
 impl Checkpoint {
     fn of(taken: &Taken) -> Self {
-        Self { id: taken.info.summary.id.0, seconds: taken.took.as_secs_f64(), new_bytes: taken.info.new_bytes }
+        Self { id: taken.info.summary.id.0, seconds: taken.took.as_secs_f64(), new_bytes: taken.info.summary.new_bytes }
     }
 }

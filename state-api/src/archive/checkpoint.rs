@@ -66,7 +66,7 @@ pub enum Status {
 }
 
 /// One line about a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckpointSummary {
     /// Its id.
     pub id: CheckpointId,
@@ -81,10 +81,20 @@ pub struct CheckpointSummary {
     pub record: u64,
     /// The stores in it.
     pub stores: Vec<String>,
+    /// How many parts it has: one for each owner and store.
+    pub parts: usize,
     /// Rows of all states.
     pub rows: u64,
     /// Bytes of keys, subkeys and values of all states, before compression.
     pub bytes: u64,
+    /// Bytes of its objects.
+    pub size: u64,
+    /// Bytes that it added to the object store; the rest it shares with checkpoints before it.
+    pub new_bytes: u64,
+    /// How long taking it took, from the cut to the last object, in milliseconds.
+    pub duration_ms: u64,
+    /// What the caller gave with it.
+    pub metadata: Metadata,
 }
 
 /// Everything about a checkpoint.
@@ -95,12 +105,6 @@ pub struct CheckpointInfo {
     pub summary: CheckpointSummary,
     /// What is in each store.
     pub contents: Vec<StoreInfo>,
-    /// Bytes that this checkpoint added to the object store.
-    pub new_bytes: u64,
-    /// How long taking it took, from the cut to the log record.
-    pub duration_ms: u64,
-    /// What the caller gave with it.
-    pub metadata: Metadata,
 }
 
 /// One store's part of a checkpoint.

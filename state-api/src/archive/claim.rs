@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use statehold_core::{Error, ErrorKind, KeyGroups, Result};
+use tokio::sync::RwLock;
 
 use super::{
     Archive,
@@ -25,6 +26,8 @@ pub struct Claim {
     groups: KeyGroups,
     base: Option<CheckpointId>,
     attempts: Arc<AtomicU64>,
+    /// To read: somebody writes a checkpoint under it. To write: nobody does.
+    pub(super) writing: Arc<RwLock<()>>,
 }
 
 impl Claim {
@@ -112,7 +115,9 @@ impl Archive {
             .advise("shorten it"));
         }
         let entries = |timeline: &Timeline, _| {
-            before.map_or(Ok(()), |claim| claim.check(timeline))?;
+            if let Some(claim) = before {
+                claim.check(timeline)?;
+            }
             if let Some(total) = timeline.key_groups().filter(|t| *t != groups.total()) {
                 return Err(Error::invalid(format!(
                     "the archive has {total} key groups, and {} are asked for",
@@ -127,7 +132,7 @@ impl Archive {
         };
         let record = self.log.append(entries).await.map_err(|e| e.during("claim"))?;
         tracing::info!(archive = %self.folder, epoch = record.number, %groups, owner, "claimed");
-        Ok(Claim { epoch: record.number, groups, base, attempts: Arc::default() })
+        Ok(Claim { epoch: record.number, groups, base, attempts: Arc::default(), writing: Arc::default() })
     }
 }
 

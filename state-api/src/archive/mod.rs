@@ -21,7 +21,7 @@
 //! let cut = Cut::take(&[("local", store)]).await?; // writers wait until here
 //! archive.write(&claim, CheckpointId(7), &Metadata::new().with("offset", 4711), cut).await?;
 //! let back = archive.recover_into(Select::Latest, "local", store, store.groups()).await?;
-//! assert_eq!(back.metadata.get("offset").and_then(|v| v.as_u64()), Some(4711));
+//! assert_eq!(back.summary.metadata.get("offset").and_then(|v| v.as_u64()), Some(4711));
 //! # Ok(()) }
 //! ```
 
@@ -33,8 +33,11 @@ mod folder;
 mod log;
 mod metadata;
 mod object;
+mod parent;
 mod parquet;
 mod part;
+mod prepare;
+mod prune;
 mod record;
 mod recover;
 mod show;
@@ -55,6 +58,8 @@ pub use self::{
     claim::Claim,
     metadata::Metadata,
     part::Groups,
+    prepare::PreparedPart,
+    prune::{Pruned, Retention},
     show::Verified,
     write::Cut,
 };

@@ -9,7 +9,7 @@ use super::{
     chunks::{CHUNK_BYTES, Chunks},
     error::failed,
     folder::Folder,
-    part::Object,
+    part::{Object, ObjectName},
 };
 
 /// Pieces of an object that are read at once: a distant object store answers each late.
@@ -40,6 +40,45 @@ impl Objects {
             (Ok(()), _) => Ok(()),
             (Err(e), Ok(_) | Err(StoreError::AlreadyExists { .. })) => Err(e),
             (Err(_), Err(cause)) => Err(failed("write", &self.show(object), cause)),
+        }
+    }
+
+    /// Whether an object that was confirmed once is still there.
+    ///
+    /// # Errors
+    /// What the object store fails with.
+    pub(super) async fn is_there(&self, object: &Object) -> Result<bool> {
+        match self.folder.store().head(&self.folder.file(&object.name.to_string())).await {
+            Ok(found) => Ok(found.size == object.bytes),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(cause) => Err(failed("look for", &self.show(object), cause)),
+        }
+    }
+
+    /// All objects, with their sizes. Files of other names are none of ours.
+    ///
+    /// # Errors
+    /// What the object store fails with.
+    pub(super) async fn list(&self) -> Result<Vec<(ObjectName, u64)>> {
+        let mut listed = self.folder.store().list(Some(self.folder.path()));
+        let mut objects = Vec::new();
+        while let Some(meta) =
+            listed.try_next().await.map_err(|cause| failed("list", &self.folder.to_string(), cause))?
+        {
+            objects.extend(meta.location.filename().and_then(|f| f.parse().ok()).map(|name| (name, meta.size)));
+        }
+        Ok(objects)
+    }
+
+    /// Deletes an object; one that is not there is deleted already.
+    ///
+    /// # Errors
+    /// What the object store fails with.
+    pub(super) async fn delete(&self, name: &ObjectName) -> Result<()> {
+        let name = name.to_string();
+        match self.folder.store().delete(&self.folder.file(&name)).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(cause) => Err(failed("delete", &self.folder.show(&name), cause)),
         }
     }
 

@@ -26,6 +26,12 @@ pub(super) struct Part {
     /// Epoch of the claim under which it was written.
     pub(super) claim: u64,
     pub(super) floor: Floor,
+    /// Bytes that were stored for it; the other objects are those of earlier parts.
+    #[serde(default)]
+    pub(super) new_bytes: u64,
+    /// From the cut to the last object.
+    #[serde(default)]
+    pub(super) duration_ms: u64,
     pub(super) states: Vec<PartState>,
     /// In the order of their rows.
     pub(super) objects: Vec<Object>,
@@ -195,6 +201,30 @@ impl Part {
             return wrong("the bytes of its states overflow".into());
         }
         Ok(())
+    }
+
+    /// The attempts of its own claim among its objects, as ranges.
+    pub(super) fn attempts(&self) -> Vec<(u64, u64)> {
+        let own = self.objects.iter().filter(|o| o.name.claim == self.claim);
+        let attempts: BTreeSet<u64> = own.map(|o| o.name.attempt).collect();
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for attempt in attempts {
+            match ranges.last_mut() {
+                Some((_, last)) if last.checked_add(1) == Some(attempt) => *last = attempt,
+                _ => ranges.push((attempt, attempt)),
+            }
+        }
+        ranges
+    }
+
+    /// The names of its objects.
+    pub(super) fn names(&self) -> Vec<ObjectName> {
+        self.objects.iter().map(|o| o.name).collect()
+    }
+
+    /// Bytes of its objects.
+    pub(super) fn size(&self) -> u64 {
+        self.objects.iter().fold(0, |sum, o| sum.saturating_add(o.bytes))
     }
 
     pub(super) fn rows(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! [`Record`]: one entry of an archive's log, and its bytes.
 //!
 //! ```text
-//! {"blake3":"<64 hex digits>","format":1,"namespace":"orders","number":2,"write_id":"…","at":…,"entries":[…]}
+//! {"blake3":"<64 hex digits>","format":2,"namespace":"orders","number":2,"write_id":"…","at":…,"entries":[…]}
 //! ```
 //! A record is one JSON object. The hash covers every byte behind it, so an altered
 //! record is found whatever was altered; namespace and number are those of its place,
@@ -18,7 +18,9 @@ use super::{
 };
 
 /// The format that is written.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
+/// The oldest that is read: without aborts, and parts without `new_bytes` and `duration_ms`.
+const OLDEST: u32 = 1;
 
 /// The greatest size of a record, which names all objects of a checkpoint.
 pub(super) const MAX_RECORD_BYTES: usize = 64 << 20;
@@ -48,6 +50,8 @@ pub(super) enum Entry {
     Part(Part),
     /// A checkpoint is complete.
     Complete(Complete),
+    /// Parts of a checkpoint that is not complete are given up.
+    Abort(Abort),
     /// Checkpoints are given up; their objects may be deleted.
     Retire(Retire),
 }
@@ -69,6 +73,13 @@ pub(super) struct Complete {
     pub(super) new_bytes: u64,
     pub(super) duration_ms: u64,
     pub(super) metadata: Metadata,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Abort {
+    /// All parts that were prepared for it before, and are in no complete.
+    pub(super) checkpoint: CheckpointId,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -161,7 +172,7 @@ impl Record {
             return Err(Error::unsupported(format!("it has format {format}, and this version reads up to {FORMAT}"))
                 .advise("use the version of statehold that wrote it, or a newer one"));
         }
-        if format < FORMAT {
+        if format < OLDEST {
             return Err(Error::corrupt(format!("it has format {format}, which never was")));
         }
         let found: In = serde_json::from_slice(bytes).map_err(unreadable)?;
@@ -229,9 +240,9 @@ mod tests {
 
     #[test]
     fn name_5_a_newer_format_is_refused_even_when_nothing_else_is_known_of_it() {
-        let error = decode(r#"{"format":2,"colour":"blue"}"#);
+        let error = decode(r#"{"format":3,"colour":"blue"}"#);
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("format 2"), "{error}");
+        assert!(error.to_string().contains("format 3"), "{error}");
         assert_eq!(decode(r#"{"format":0}"#).kind(), ErrorKind::Corrupt);
     }
 

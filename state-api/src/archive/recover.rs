@@ -39,12 +39,12 @@ impl Archive {
         store: &dyn Store,
         groups: KeyGroups,
     ) -> Result<CheckpointInfo> {
-        let Loaded { summary, complete, parts } = self.load(select).await?;
+        let Loaded { summary, parts } = self.load(select).await?;
         let part = part_of(&parts, name, groups)?;
         let mut source = PartSource::new(&self.objects, &self.resources, part, groups);
         store.recover(groups, &mut source).await?;
         tracing::info!(archive = %self.folder, checkpoint = %summary.id, store = name, %groups, "recovered");
-        Ok(CheckpointInfo::of(summary, complete, parts))
+        Ok(CheckpointInfo::of(summary, parts))
     }
 }
 

@@ -6,19 +6,18 @@ use super::{
     Archive,
     checkpoint::{CheckpointInfo, CheckpointSummary, ObjectInfo, Select, StateInfo, StoreInfo},
     part::Part,
-    record::{Complete, Entry},
+    record::Entry,
     source::PartSource,
 };
 
 /// A checkpoint as its records describe it.
 pub(super) struct Loaded {
     pub(super) summary: CheckpointSummary,
-    pub(super) complete: Complete,
     pub(super) parts: Vec<Part>,
 }
 
 /// What [`Archive::verify`] read.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Verified {
     /// The checkpoint.
     pub checkpoint: CheckpointSummary,
@@ -52,8 +51,8 @@ impl Archive {
     /// # Errors
     /// As [`Archive::resolve`].
     pub async fn show(&self, select: Select) -> Result<CheckpointInfo> {
-        let Loaded { summary, complete, parts } = self.load(select).await.map_err(|e| e.during("show"))?;
-        Ok(CheckpointInfo::of(summary, complete, parts))
+        let Loaded { summary, parts } = self.load(select).await.map_err(|e| e.during("show"))?;
+        Ok(CheckpointInfo::of(summary, parts))
     }
 
     /// Reads a whole checkpoint back and checks all of it: hashes, sizes, row counts, order,
@@ -104,10 +103,13 @@ impl Archive {
 
     /// The records of a checkpoint.
     pub(super) async fn load(&self, select: Select) -> Result<Loaded> {
-        let timeline = self.log.follow().await?;
-        let summary = timeline.resolve(select)?;
-        let places = timeline.parts(summary.record).to_vec();
-        drop(timeline);
+        let summary = self.log.follow().await?.resolve(select)?;
+        self.load_summary(summary).await
+    }
+
+    /// The records of this checkpoint.
+    pub(super) async fn load_summary(&self, summary: CheckpointSummary) -> Result<Loaded> {
+        let places = self.log.follow().await?.parts(summary.record).to_vec();
         let last = self.log.read(summary.record).await?;
         let mut parts = Vec::with_capacity(places.len());
         for at in places {
@@ -117,10 +119,7 @@ impl Archive {
                 _ => return Err(Error::corrupt(format!("log record {} has changed since it was read", at.record))),
             }
         }
-        let complete = last.entries.into_iter().find_map(|e| if let Entry::Complete(c) = e { Some(c) } else { None });
-        let complete = complete
-            .ok_or_else(|| Error::corrupt(format!("log record {} has changed since it was read", summary.record)))?;
-        Ok(Loaded { summary, complete, parts })
+        Ok(Loaded { summary, parts })
     }
 }
 
@@ -139,14 +138,8 @@ fn check_values(state: &str, model: Model, rows: &[Row]) -> Result<()> {
 }
 
 impl CheckpointInfo {
-    pub(super) fn of(summary: CheckpointSummary, complete: Complete, parts: Vec<Part>) -> Self {
-        Self {
-            summary,
-            contents: parts.into_iter().map(StoreInfo::of).collect(),
-            new_bytes: complete.new_bytes,
-            duration_ms: complete.duration_ms,
-            metadata: complete.metadata,
-        }
+    pub(super) fn of(summary: CheckpointSummary, parts: Vec<Part>) -> Self {
+        Self { summary, contents: parts.into_iter().map(StoreInfo::of).collect() }
     }
 }
 

@@ -3,16 +3,25 @@
 //! Checkpoints form a tree: each goes on from the one before it under the same claim, the first
 //! of a claim from the claim's base. The *current* timeline is the path from the root to the last
 //! complete after the last claim, or to that claim's base. Everything beside it is superseded.
+//!
+//! A claim takes its groups from whoever had them. One that goes back, so that the current timeline loses its end, takes
+//! the right to write from all owners: what they hold builds on what is rolled back.
 
-use std::collections::BTreeMap;
+mod garbage;
+mod pending;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use statehold_core::{Error, ErrorKind, KeyGroups, Result};
 
 use super::{
+    Metadata,
     checkpoint::{CheckpointId, CheckpointSummary, Select, Status},
     part::{Part, within},
     record::{ClaimEntry, Complete, Entry, PartRef, Record, Retire},
 };
+
+pub(super) use pending::Prepared;
 
 /// The log up to some record.
 #[derive(Debug, Default)]
@@ -29,6 +38,11 @@ pub(super) struct Timeline {
 struct ClaimNode {
     owner: String,
     groups: KeyGroups,
+    /// The current timeline lost its end by it.
+    goes_back: bool,
+    base: Option<u64>,
+    /// Its owner has written a part since: the base is recovered.
+    wrote: bool,
 }
 
 #[derive(Debug)]
@@ -36,8 +50,15 @@ struct PartNode {
     checkpoint: CheckpointId,
     claim: u64,
     store: String,
+    groups: KeyGroups,
     rows: u64,
     bytes: u64,
+    size: u64,
+    new_bytes: u64,
+    duration_ms: u64,
+    /// Attempts of its claim among its objects, as ranges: an object is told from a leftover by them.
+    attempts: Vec<(u64, u64)>,
+    aborted: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +67,9 @@ struct Node {
     created_at: u64,
     claim: u64,
     parts: Vec<PartRef>,
+    new_bytes: u64,
+    duration_ms: u64,
+    metadata: Metadata,
     parent: Option<u64>,
     retired: bool,
 }
@@ -66,8 +90,9 @@ impl Timeline {
         for (entry, at) in record.entries.iter().zip(0..) {
             match entry {
                 Entry::Claim(claim) => self.claim(record.number, claim)?,
-                Entry::Part(part) => self.part(PartRef { record: record.number, entry: at }, part),
+                Entry::Part(part) => self.part(PartRef { record: record.number, entry: at }, part)?,
                 Entry::Complete(complete) => self.complete(record, complete),
+                Entry::Abort(abort) => self.abort(abort.checkpoint),
                 Entry::Retire(retire) => self.retire(retire),
             }
         }
@@ -94,6 +119,7 @@ impl Timeline {
                     completes += 1;
                     self.check_complete(record, at, complete)?;
                 }
+                Entry::Abort(_) => {}
                 Entry::Retire(retire) => {
                     if let Some(unknown) = retire.records.iter().find(|r| !self.checkpoints.contains_key(r)) {
                         return Err(Error::corrupt(format!("it retires record {unknown}, which is no checkpoint")));
@@ -152,20 +178,34 @@ impl Timeline {
     }
 
     fn claim(&mut self, epoch: u64, claim: &ClaimEntry) -> Result<()> {
-        self.current = self.path(claim.base);
-        self.claims.insert(epoch, ClaimNode { owner: claim.owner.clone(), groups: claim.groups.checked()? });
+        let path = self.path(claim.base);
+        let goes_back = self.current.last().is_some_and(|last| path.binary_search(last).is_err());
+        let groups = claim.groups.checked()?;
+        let node = ClaimNode { owner: claim.owner.clone(), groups, goes_back, base: claim.base, wrote: false };
+        self.claims.insert(epoch, node);
+        self.current = path;
         Ok(())
     }
 
-    fn part(&mut self, at: PartRef, part: &Part) {
+    fn part(&mut self, at: PartRef, part: &Part) -> Result<()> {
         let node = PartNode {
             checkpoint: part.checkpoint,
             claim: part.claim,
             store: part.store.clone(),
+            groups: part.groups.checked()?,
             rows: part.rows(),
             bytes: part.bytes(),
+            size: part.size(),
+            new_bytes: part.new_bytes,
+            duration_ms: part.duration_ms,
+            attempts: part.attempts(),
+            aborted: false,
         };
+        if let Some(claim) = self.claims.get_mut(&part.claim) {
+            claim.wrote = true;
+        }
         self.parts.insert(at, node);
+        Ok(())
     }
 
     fn complete(&mut self, record: &Record, complete: &Complete) {
@@ -177,6 +217,9 @@ impl Timeline {
             created_at: record.at,
             claim: claims().max().unwrap_or(0),
             parts: complete.parts.clone(),
+            new_bytes: complete.new_bytes,
+            duration_ms: complete.duration_ms,
+            metadata: complete.metadata.clone(),
             parent: self.current.last().copied().filter(|_| !late),
             retired: false,
         };
@@ -202,11 +245,16 @@ impl Timeline {
         path
     }
 
-    /// The first claim after `epoch` that took some of its groups, with its owner.
+    /// The first claim after `epoch` that took some of its groups or went back, with its owner.
     pub(super) fn successor(&self, epoch: u64) -> Option<(u64, &str)> {
         let groups = self.claims.get(&epoch)?.groups;
         let mut later = self.claims.range(epoch + 1..);
-        later.find(|(_, c)| c.groups.overlaps(&groups)).map(|(e, c)| (*e, c.owner.as_str()))
+        later.find(|(_, c)| c.goes_back || c.groups.overlaps(&groups)).map(|(e, c)| (*e, c.owner.as_str()))
+    }
+
+    /// Whether the record completed a checkpoint that is kept.
+    pub(super) fn is_kept(&self, record: u64) -> bool {
+        self.checkpoints.get(&record).is_some_and(|n| !n.retired)
     }
 
     /// The groups of the claim `epoch`.
@@ -226,7 +274,7 @@ impl Timeline {
 
     /// The checkpoint meant, if there is one.
     pub(super) fn find(&self, select: Select) -> Option<CheckpointSummary> {
-        let kept = |record: &u64| self.checkpoints.get(record).is_some_and(|n| !n.retired);
+        let kept = |record: &u64| self.is_kept(*record);
         let record = match select {
             Select::Latest => self.current.iter().rev().copied().find(kept),
             Select::Id(id) => self.current(id).filter(kept).or_else(|| {
@@ -297,9 +345,14 @@ impl Timeline {
             created_at: node.created_at,
             claim: node.claim,
             record,
-            stores: parts().map(|p| p.store.clone()).collect(),
+            stores: parts().map(|p| p.store.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+            parts: node.parts.len(),
             rows: parts().fold(0, |sum, p| sum.saturating_add(p.rows)),
             bytes: parts().fold(0, |sum, p| sum.saturating_add(p.bytes)),
+            size: parts().fold(0, |sum, p| sum.saturating_add(p.size)),
+            new_bytes: node.new_bytes,
+            duration_ms: node.duration_ms,
+            metadata: node.metadata.clone(),
         })
     }
 }

@@ -2,15 +2,18 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use statehold_core::{Error, ErrorKind, KeyGroups, Name, Result, Snapshot, Store, portable};
+use statehold_core::{Error, KeyGroups, Name, Result, Snapshot, Store, portable};
 
 use super::{
     Archive,
     checkpoint::{CheckpointId, CheckpointInfo},
     claim::{Claim, check_owned},
     metadata::Metadata,
+    parent::Parent,
     part::Part,
-    record::{Complete, Entry, PartRef},
+    prepare::not_taken,
+    record::{Complete, Entry, PartRef, Record},
+    show::Loaded,
     sink::PartSink,
     timeline::Timeline,
 };
@@ -66,7 +69,9 @@ impl Archive {
     /// checkpoints are as they were and the id can be tried again. An id of the current timeline
     /// cannot be taken twice; one that was rolled back can, and the newer checkpoint then has it.
     ///
-    /// Memory is bounded by two objects of about 8 MiB and a row group, not by the store.
+    /// Objects whose content the latest checkpoint has are shared with it and not stored again.
+    ///
+    /// Memory is bounded by three objects of about 8 MiB and a row group, not by the store.
     ///
     /// # Errors
     /// - `Fenced`: somebody claimed these groups since; nothing was recorded.
@@ -94,55 +99,78 @@ impl Archive {
         cut: Cut,
     ) -> Result<CheckpointInfo> {
         metadata.check()?;
+        let record = self.record_parts(claim, id, cut, |number, parts| entries(number, parts, id, metadata)).await?;
+        let info = self.at(record.number).await?;
+        let summary = &info.summary;
+        tracing::info!(archive = %self.folder, checkpoint = %id, rows = summary.rows, new_bytes = summary.new_bytes, "archived");
+        Ok(info)
+    }
+
+    /// What the record `number` completed.
+    pub(super) async fn at(&self, number: u64) -> Result<CheckpointInfo> {
+        let summary = self.log.follow().await?.at(number)?;
+        let Loaded { summary, parts } = self.load_summary(summary).await?;
+        Ok(CheckpointInfo::of(summary, parts))
+    }
+
+    /// Stores the cut, and appends the record that `make` makes of its parts.
+    pub(super) async fn record_parts(
+        &self,
+        claim: &Claim,
+        id: CheckpointId,
+        cut: Cut,
+        make: impl Fn(u64, &[Part]) -> Vec<Entry> + Send + Sync,
+    ) -> Result<Record> {
         for store in &cut.stores {
             check_owned(claim, store.groups).map_err(|e| e.in_store(&store.name))?;
         }
+        // Nobody takes this attempt's objects for leftovers.
+        let _writing = claim.writing.read().await;
         may_write(&*self.log.follow().await?, claim, id)?;
-        let Cut { stores, taken } = cut;
-        let mut parts = Vec::with_capacity(stores.len());
-        for StoreCut { name, groups, snapshot } in stores {
-            let mut sink = PartSink::new(&self.objects, &self.resources, claim);
-            portable::archive(&*snapshot, groups, &mut sink).await.map_err(|e| e.in_store(&name))?;
-            // The engine keeps what a cut shows for as long as the cut lives.
-            drop(snapshot);
-            parts.push(sink.finish(id, &name, groups).await.map_err(|e| e.in_store(&name))?);
-        }
-        let complete = Complete {
-            checkpoint: id,
-            parts: Vec::new(),
-            new_bytes: parts.iter().flat_map(|p| &p.objects).map(|o| o.bytes).sum(),
-            duration_ms: u64::try_from(taken.elapsed().as_millis()).unwrap_or(u64::MAX),
-            metadata: metadata.clone(),
-        };
-        let record = self
-            .log
-            .append(|timeline, number| {
+        loop {
+            let parent = self.parent().await?;
+            let parts = self.store_parts(claim, id, &cut, &parent).await?;
+            let entries = |timeline: &Timeline, number| {
                 may_write(timeline, claim, id)?;
-                Ok(entries(number, &parts, &complete))
-            })
-            .await?;
-        let summary = self.log.follow().await?.at(record.number)?;
-        tracing::info!(archive = %self.folder, checkpoint = %id, rows = summary.rows, new_bytes = complete.new_bytes, "archived");
-        Ok(CheckpointInfo::of(summary, complete, parts))
+                parent.check(timeline)?;
+                Ok(make(number, &parts))
+            };
+            match self.log.append(entries).await {
+                // Its objects may be gone: everything is stored anew, the cut is still there.
+                Err(_) if parent.check(&*self.log.follow().await?).is_err() => {}
+                appended => return appended,
+            }
+        }
+    }
+
+    async fn store_parts(&self, claim: &Claim, id: CheckpointId, cut: &Cut, parent: &Parent) -> Result<Vec<Part>> {
+        let mut parts = Vec::with_capacity(cut.stores.len());
+        for StoreCut { name, groups, snapshot } in &cut.stores {
+            let shared = parent.of_store(name, *groups);
+            let mut sink = PartSink::new(&self.objects, &self.resources, claim, &shared);
+            portable::archive(&**snapshot, *groups, &mut sink).await.map_err(|e| e.in_store(name))?;
+            let part = sink.finish(id, name, *groups).await.map_err(|e| e.in_store(name))?;
+            let duration_ms = u64::try_from(cut.taken.elapsed().as_millis()).unwrap_or(u64::MAX);
+            parts.push(Part { duration_ms, ..part });
+        }
+        Ok(parts)
     }
 }
 
 /// Refuses a claim that is superseded, and an id that is taken.
 fn may_write(timeline: &Timeline, claim: &Claim, id: CheckpointId) -> Result<()> {
     claim.check(timeline)?;
-    match timeline.current(id) {
-        None => Ok(()),
-        Some(record) => {
-            Err(Error::new(ErrorKind::Conflict, format!("checkpoint {id} was completed by log record {record}"))
-                .about(id.to_string())
-                .advise("choose another id"))
-        }
-    }
+    not_taken(timeline, id)
 }
 
 /// All parts and what completes them, for the record `number`.
-fn entries(number: u64, parts: &[Part], complete: &Complete) -> Vec<Entry> {
-    let at = (0..).take(parts.len()).map(|entry| PartRef { record: number, entry });
-    let complete = Complete { parts: at.collect(), ..complete.clone() };
+fn entries(number: u64, parts: &[Part], id: CheckpointId, metadata: &Metadata) -> Vec<Entry> {
+    let complete = Complete {
+        checkpoint: id,
+        parts: (0..).take(parts.len()).map(|entry| PartRef { record: number, entry }).collect(),
+        new_bytes: parts.iter().map(|p| p.new_bytes).sum(),
+        duration_ms: parts.iter().map(|p| p.duration_ms).max().unwrap_or(0),
+        metadata: metadata.clone(),
+    };
     parts.iter().cloned().map(Entry::Part).chain([Entry::Complete(complete)]).collect()
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use statehold_core::{Durability, Limits, Model, Options, Ownership};
 
 use super::origin::Origin;
+use crate::archive::Retention;
 
 /// Everything a manager needs to open a namespace: from code, or from a TOML file
 /// ([`Descriptor::from_file`]).
@@ -38,13 +39,18 @@ pub struct Descriptor {
 pub struct ArchiveDescriptor {
     /// `file:///path` or `memory://name`.
     pub url: String,
+    /// Which checkpoints stay; the others are pruned after each one that is taken. `None` keeps all.
+    pub retention: Option<Retention>,
 }
 
 /// Shows the scheme only: other URLs may carry credentials (contract OWN-4).
 impl fmt::Debug for ArchiveDescriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.url.split_once(':').map_or("", |(scheme, _)| scheme);
-        f.debug_struct("ArchiveDescriptor").field("url", &format_args!("{scheme}:…")).finish()
+        f.debug_struct("ArchiveDescriptor")
+            .field("url", &format_args!("{scheme}:…"))
+            .field("retention", &self.retention)
+            .finish()
     }
 }
 
@@ -144,7 +150,17 @@ impl Descriptor {
     /// The same with checkpoints at `url`.
     #[must_use]
     pub fn archive(mut self, url: &str) -> Self {
-        self.archive = Some(ArchiveDescriptor { url: url.to_owned() });
+        let retention = self.archive.and_then(|a| a.retention);
+        self.archive = Some(ArchiveDescriptor { url: url.to_owned(), retention });
+        self
+    }
+
+    /// The same with an archive, if there is one, that keeps only some checkpoints.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        if let Some(archive) = &mut self.archive {
+            archive.retention = Some(retention);
+        }
         self
     }
 

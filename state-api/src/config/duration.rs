@@ -6,7 +6,7 @@ use statehold_core::{Error, Result};
 ///
 /// # Errors
 /// `InvalidInput` if it is anything else or does not fit; the text is not repeated.
-pub(super) fn parse_duration(text: &str) -> Result<u64> {
+pub fn parse_duration(text: &str) -> Result<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -1,6 +1,6 @@
 //! [`Descriptor`] from a TOML file.
 
-use std::{env, fs, io, path::Path};
+use std::{env, fs, io, path::Path, time::Duration};
 
 use statehold_core::{Durability, Error, ErrorKind, Limits, Model, Ownership, Result};
 use toml::de::DeTable;
@@ -12,6 +12,7 @@ use super::{
     table::{Context, Table},
     variables::Environment,
 };
+use crate::archive::Retention;
 
 impl Descriptor {
     /// Reads a descriptor file; see [`Descriptor::from_toml`].
@@ -130,8 +131,15 @@ fn memory(mut table: Table<'_>) -> Result<MemoryDescriptor> {
 fn archive(mut table: Table<'_>) -> Result<ArchiveDescriptor> {
     let url = table.text("url");
     let url = url.and_then(|u| table.required("url", u));
+    let keep_last = table.integer::<u32>("keep_last", "1 or more");
+    let keep_for = table.duration("keep_for");
     table.done()?;
-    Ok(ArchiveDescriptor { url: url? })
+    let (keep_last, keep_for) = (keep_last?, keep_for?);
+    let retention = (keep_last.is_some() || keep_for.is_some()).then(|| Retention {
+        keep_last: keep_last.unwrap_or(1) as usize,
+        keep_for: keep_for.map(Duration::from_millis),
+    });
+    Ok(ArchiveDescriptor { url: url?, retention })
 }
 
 fn store(mut table: Table<'_>) -> Result<StoreDescriptor> {

@@ -4,7 +4,7 @@ use statehold_core::{Error, ErrorKind, Ownership, Result, Store};
 
 use super::{Inner, StateManager, builder::Start};
 use crate::{
-    archive::{Archive, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, Select},
+    archive::{Archive, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, PreparedPart, Pruned, Retention, Select},
     runtime::to_the_end,
 };
 
@@ -31,10 +31,12 @@ pub struct PendingCheckpoint {
     id: CheckpointId,
     metadata: Metadata,
     cut: Cut,
+    retention: Option<Retention>,
 }
 
 impl PendingCheckpoint {
-    /// Stores the cut and makes it visible.
+    /// Stores the cut and makes it visible. Then prunes, if the descriptor says what to keep; a prune that fails is
+    /// only logged, as the next one makes up for it.
     ///
     /// # Errors
     /// - `Conflict`: the id is taken.
@@ -47,7 +49,22 @@ impl PendingCheckpoint {
         let info = self.archive.write(&self.claim, self.id, &self.metadata, self.cut).await?;
         metrics::histogram!("statehold_checkpoint_seconds").record(begun.elapsed().as_secs_f64());
         metrics::counter!("statehold_checkpoints_total").increment(1);
+        if let Some(retention) = &self.retention
+            && let Err(error) = self.archive.prune(retention, Some(&self.claim)).await
+        {
+            tracing::warn!(%error, "checkpoints were not pruned");
+        }
         Ok(info)
+    }
+
+    /// Stores the cut as this owner's part of the checkpoint, where several owners share the key groups. Whoever
+    /// coordinates them makes it visible by [`Archive::complete`], or gives it up by [`Archive::abort`]; its
+    /// metadata are the coordinator's.
+    ///
+    /// # Errors
+    /// As [`PendingCheckpoint::persist`].
+    pub async fn prepare(self) -> Result<Vec<PreparedPart>> {
+        self.archive.prepare(&self.claim, self.id, self.cut).await
     }
 }
 
@@ -72,6 +89,24 @@ impl StateManager {
     /// As both.
     pub async fn archive(&self, id: CheckpointId, metadata: &Metadata) -> Result<CheckpointInfo> {
         self.cut(id, metadata).await?.persist().await
+    }
+
+    /// Takes one cut over this manager's stores and stores it as its part of checkpoint `id`:
+    /// [`StateManager::cut`], then [`PendingCheckpoint::prepare`].
+    ///
+    /// # Errors
+    /// As both.
+    pub async fn prepare(&self, id: CheckpointId) -> Result<Vec<PreparedPart>> {
+        self.cut(id, &Metadata::new()).await?.prepare().await
+    }
+
+    /// Gives up the checkpoints that `retention` does not keep; [`Archive::prune`] by this owner.
+    ///
+    /// # Errors
+    /// As [`Archive::prune`]; `InvalidInput` without an archive.
+    pub async fn prune(&self, retention: &Retention) -> Result<Pruned> {
+        let claim = self.0.held.lock().as_ref().map(|held| held.claim.clone());
+        self.checkpoints()?.prune(retention, claim.as_ref()).await
     }
 
     /// Takes one cut over all stores. Writers wait while staged rows are committed and the snapshots are
@@ -105,7 +140,8 @@ impl StateManager {
         }
         let stores: Vec<(&str, &dyn Store)> = self.0.stores.iter().map(|(n, r)| (n.as_str(), &*r.store)).collect();
         let cut = Cut::take(&stores).await?;
-        Ok(PendingCheckpoint { archive, claim, id, metadata: metadata.clone(), cut })
+        let retention = self.0.descriptor.archive.as_ref().and_then(|a| a.retention);
+        Ok(PendingCheckpoint { archive, claim, id, metadata: metadata.clone(), cut, retention })
     }
 
     /// Makes all stores exactly what a checkpoint shows. What was written since is gone, staged writes too;

@@ -11,11 +11,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use statehold_core::{Compacted, Durability, Error, ErrorKind, KeyGroups, Name, Resources, Result, Store};
 
 use self::handles::Handles;
-use crate::{
-    archive::Archive,
-    config::Descriptor,
-    runtime::StoreRuntime,
-};
+use crate::{archive::Archive, config::Descriptor, runtime::StoreRuntime};
 
 pub use self::{
     builder::{ManagerBuilder, RecoverFrom},

@@ -10,12 +10,7 @@ use statehold_core::{
     key::{AsKey, EncodeKey, Key},
 };
 
-use super::{
-    ScanOrder, Summary, ValueType,
-    cache::HotCache,
-    core::StateCore,
-    many, scan, summary,
-};
+use super::{ScanOrder, Summary, ValueType, cache::HotCache, core::StateCore, many, scan, summary};
 
 pub use conditional::Versioned;
 

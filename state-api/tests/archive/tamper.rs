@@ -181,7 +181,7 @@ async fn life_4_a_forged_record_reaches_nothing_outside_the_archive() {
 #[tokio::test]
 async fn name_5_a_record_of_a_newer_format_is_refused_and_named() {
     let victim = Victim::new().await;
-    forge(&victim.record(2), |rest| rest.replace(r#""format":1"#, r#""format":2"#));
+    forge(&victim.record(2), |rest| rest.replace(r#""format":2"#, r#""format":3"#));
     let error = victim.open("orders").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     named(&error, &victim.record(2));

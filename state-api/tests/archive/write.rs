@@ -29,8 +29,8 @@ async fn what_is_told_of_a_checkpoint_is_what_is_in_it() {
     let [store] = &info.contents[..] else { panic!("{info:?}") };
     let rows: Vec<_> = store.states.iter().map(|s| (s.spec.name.as_str(), s.rows)).collect();
     assert_eq!(rows, [("counts", 4), ("queues", 4), ("carts", 3), ("nothing", 0)]);
-    assert_eq!(store.objects.iter().map(|o| o.bytes).sum::<u64>(), info.new_bytes);
-    assert_eq!(info.metadata.get("offset").and_then(|v| v.as_u64()), Some(7));
+    assert_eq!(store.objects.iter().map(|o| o.bytes).sum::<u64>(), info.summary.new_bytes);
+    assert_eq!(info.summary.metadata.get("offset").and_then(|v| v.as_u64()), Some(7));
     let json = serde_json::to_value(&info).unwrap();
     assert_eq!(
         (&json["id"], &json["status"], &json["contents"][0]["name"]),
@@ -67,7 +67,7 @@ async fn a_checkpoint_of_several_stores_is_one() {
 async fn a_store_without_rows_is_a_checkpoint_without_objects() {
     let (archive, claim) = fresh().await;
     let info = checkpoint(&archive, &claim, 1, &counts(0)).await.unwrap();
-    assert_eq!((info.contents[0].objects.len(), info.new_bytes), (0, 0));
+    assert_eq!((info.contents[0].objects.len(), info.summary.new_bytes), (0, 0));
     let shelf = counts(5);
     recover(&archive, Select::Latest, &shelf).await.unwrap();
     assert_eq!(shelf.content(), counts(0).content());

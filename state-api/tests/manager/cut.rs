@@ -106,7 +106,7 @@ on_every_engine! {
             list.append(&1, 2).await.unwrap();
             manager.finish().await.unwrap();
             let info = cut.persist().await.unwrap();
-            assert_eq!(info.metadata.get("offset").and_then(|v| v.as_u64()), Some(17));
+            assert_eq!(info.summary.metadata.get("offset").and_then(|v| v.as_u64()), Some(17));
             assert_eq!(kv.get(&1).await.unwrap(), Some(2));
             manager.recover(id).await.unwrap();
             let kv = manager.key_value::<u64, u64>("kv").await.unwrap();

@@ -3,6 +3,7 @@
 use statehold_core::StateSpec;
 
 use super::*;
+use crate::archive::record::Abort;
 use crate::archive::{
     metadata::Metadata,
     part::{Floor, Form, PartState},
@@ -31,6 +32,11 @@ impl Story {
         self.next(vec![part, complete(id, number, 0)]).unwrap()
     }
 
+    fn prepare(&mut self, id: u64, claim: u64) -> u64 {
+        let part = part(id, claim, self.0.claimed(claim).unwrap());
+        self.next(vec![Entry::Part(part)]).unwrap()
+    }
+
     fn latest(&self) -> Option<u64> {
         self.0.find(Select::Latest).map(|c| c.id.0)
     }
@@ -53,6 +59,8 @@ fn part(id: u64, claim: u64, groups: KeyGroups) -> Part {
         groups: groups.into(),
         claim,
         floor: Floor::new(statehold_core::Millis(0), 0),
+        new_bytes: 0,
+        duration_ms: 0,
         states: vec![PartState { spec, rows: 0, bytes: 0 }],
         objects: Vec::new(),
     }
@@ -211,4 +219,69 @@ fn life_4_records_that_contradict_the_log_are_corrupt_and_change_nothing() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{entries:?}");
     }
     assert_eq!((story.0.end(), story.latest()), (checkpoint, Some(1)));
+}
+
+#[test]
+fn own_1_who_goes_back_takes_the_right_to_write_from_owners_of_other_groups_too() {
+    let mut story = Story::default();
+    let (low, high) = (story.claim(0, 4, None), story.claim(4, 8, None));
+    let first = story.checkpoint(1, low);
+    story.checkpoint(2, high);
+    assert_eq!((story.0.successor(low), story.0.successor(high)), (None, None));
+    let back = story.claim(0, 4, Some(first));
+    assert_eq!(story.0.successor(high).map(|(epoch, _)| epoch), Some(back), "it builds on what was rolled back");
+    // Going on from where the timeline stands takes nothing from others.
+    let high = story.claim(4, 8, Some(first));
+    story.claim(0, 4, Some(first));
+    assert_eq!(story.0.successor(high), None);
+}
+
+#[test]
+fn life_2_what_is_prepared_is_complete_only_when_all_groups_are_there() {
+    let mut story = Story::default();
+    let (low, high) = (story.claim(0, 4, None), story.claim(4, 8, None));
+    let ready = |story: &Story| story.0.ready(CheckpointId(1)).map(|p| p.len()).map_err(|e| e.kind());
+    assert_eq!(ready(&story), Err(ErrorKind::NotFound));
+    story.prepare(1, low);
+    assert_eq!(ready(&story), Err(ErrorKind::Conflict));
+    story.prepare(1, high);
+    assert_eq!(ready(&story), Ok(2));
+    // The newest counts where an owner did it twice.
+    let again = story.prepare(1, low);
+    let prepared = story.0.ready(CheckpointId(1)).unwrap();
+    assert_eq!((prepared.len(), prepared[1].at.record), (2, again));
+    story.next(vec![Entry::Abort(Abort { checkpoint: CheckpointId(1) })]).unwrap();
+    assert_eq!(ready(&story), Err(ErrorKind::NotFound));
+}
+
+#[test]
+fn life_2_what_a_former_owner_prepared_is_in_no_checkpoint() {
+    let mut story = Story::default();
+    let (low, high) = (story.claim(0, 4, None), story.claim(4, 8, None));
+    story.prepare(1, low);
+    story.prepare(1, high);
+    story.claim(4, 8, None);
+    let error = story.0.ready(CheckpointId(1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("4..8"), "{error}");
+}
+
+#[test]
+fn life_8_a_retention_keeps_the_last_the_young_and_what_somebody_recovers() {
+    let mut story = Story::default();
+    let claim = story.claim(0, 8, None);
+    let records: Vec<u64> = (1..=5).map(|id| story.checkpoint(id, claim)).collect();
+    let now = statehold_core::Millis(1_000);
+    let expendable = |story: &Story, keep_last, keep_for: Option<u64>| {
+        let keep_for = keep_for.map(std::time::Duration::from_millis);
+        story.0.expendable(&crate::archive::Retention { keep_last, keep_for }, now)
+    };
+    assert_eq!(expendable(&story, 2, None), records[..3]);
+    assert_eq!(expendable(&story, 0, None), records[..4], "the latest always stays");
+    assert_eq!(expendable(&story, 9, None), [0_u64; 0]);
+    // Record n was written at 1,000 - n: number 3 is 3 ms old at 1,000.
+    assert_eq!(expendable(&story, 1, Some(4)), records[2..4]);
+    // Somebody is recovering number 2; those behind it are on no timeline any more.
+    story.claim(0, 8, Some(records[1]));
+    assert_eq!(expendable(&story, 1, None), [records[0], records[2], records[3], records[4]]);
 }

@@ -99,7 +99,11 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
 }
 
 impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
-    pub(super) async fn update_directly(&self, at: Address, mut change: impl FnMut(Option<V>) -> Result<V>) -> Result<()> {
+    pub(super) async fn update_directly(
+        &self,
+        at: Address,
+        mut change: impl FnMut(Option<V>) -> Result<V>,
+    ) -> Result<()> {
         loop {
             let found = self.core.runtime.get(&at).await?;
             let condition = match &found {
