@@ -10,7 +10,7 @@ use super::{
     catalog::State,
     erase,
     inner::{Inner, Writer, session_of},
-    layout::Form,
+    layout::{Form, Table},
     meta::Head,
     translate::check_expiry,
 };
@@ -68,11 +68,11 @@ impl<E: Engine> Inner<E> {
         if writer.head.loading == 0 {
             return Ok(());
         }
-        let from = StateId(writer.head.loading);
-        let kept: Vec<StateId> = self.catalog.read().iter().map(|s| s.form.id).collect();
+        let from = Table(writer.head.loading);
+        let kept = self.catalog.read().tables();
         let head = Head { loading: 0, ..writer.head };
         self.write_head(writer, head, self.level(), |batch| {
-            erase::states_except(batch, self.groups, from, &kept);
+            erase::tables_except(batch, self.groups, from, &kept);
             Ok(())
         })
     }
@@ -109,8 +109,7 @@ impl<E: Engine> Inner<E> {
             .find(|s| s.form.id == state)
             .cloned()
             .ok_or_else(|| Error::invalid(format!("state number {} is not of this loader", state.0)))?;
-        let engine = self.engine()?;
-        let mut batch = engine.batch();
+        let mut batch = self.engine()?.batch();
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for row in rows {
             self.load_row(loaded, form, group, row, &mut key).map_err(|e| e.in_state(&spec.name))?;
@@ -119,6 +118,7 @@ impl<E: Engine> Inner<E> {
         }
         let writer = self.lock();
         self.check_loader(&writer, number)?;
+        let engine = self.engine()?;
         self.write(&engine, &mut batch, WriteLevel::Unlogged, true)?;
         Ok(())
     }
@@ -240,6 +240,6 @@ impl<E: Engine> Drop for OrderedLoader<E> {
     }
 }
 
-fn superseded() -> Error {
+pub(super) fn superseded() -> Error {
     Error::new(ErrorKind::Conflict, "another load of this store began").advise("load again, one at a time")
 }

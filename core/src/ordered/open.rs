@@ -7,10 +7,11 @@ use super::{
     catalog::{Catalog, State},
     erase,
     inner::{Inner, Parts},
+    layout::Table,
     meta::{self, Head, Kind, StoredMarker},
 };
 use crate::{
-    Capabilities, Durability, Error, ErrorKind, OpenRequest, Ownership, Result, StateId, StateSpec, Unclean, WriterId,
+    Capabilities, Durability, Error, ErrorKind, OpenRequest, Ownership, Result, StateId, Unclean, WriterId,
 };
 
 impl<E: Engine> OrderedStore<E> {
@@ -54,8 +55,8 @@ fn find<E: Engine>(engine: E, request: &OpenRequest) -> Result<Parts<E>> {
     }
     let mut batch = engine.batch();
     if head.loading > 0 {
-        let kept: Vec<StateId> = states(&engine)?.iter().map(|s| s.form.id).collect();
-        erase::states_except(&mut batch, request.groups, StateId(head.loading), &kept);
+        let kept = Catalog::new(states(&engine)?).tables();
+        erase::tables_except(&mut batch, request.groups, Table(head.loading), &kept);
         head.loading = 0;
     }
     head.session = Head::above(head.session, "sessions")?;
@@ -146,11 +147,12 @@ fn parts<E: Engine>(engine: E, head: Head, suspect: bool, request: &OpenRequest)
     Ok(Parts { engine, head, catalog, sequences, markers, suspect })
 }
 
-fn states<E: Engine>(engine: &E) -> Result<Vec<State>> {
+/// All states in the catalog.
+pub(super) fn states<E: Engine>(engine: &E) -> Result<Vec<State>> {
     let mut states = Vec::new();
     each(engine, &Kind::CATALOG, |key, value| {
         let id = StateId(u32::from_be_bytes(meta::number(key)?));
-        states.push(State::new(id, meta::unseal::<StateSpec>("the catalog", value)?));
+        states.push(meta::unseal_state(id, value)?);
         Ok(())
     })?;
     Ok(states)

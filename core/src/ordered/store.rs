@@ -9,6 +9,7 @@ use super::{
     Engine, EngineBatch,
     catalog::State,
     inner::Inner,
+    layout::Table,
     meta::{self, Head},
 };
 use crate::{
@@ -101,21 +102,25 @@ impl<E: Engine> Inner<E> {
         self.check_spec(&spec)?;
         let mut writer = self.lock();
         let found = self.catalog.read().by_name(&spec.name).cloned();
-        let id = match &found {
+        let (id, table) = match &found {
             Some(state) => match state.spec.check(&spec)? {
                 SpecChange::Same => return Ok(state.form.id),
-                SpecChange::Upgrade => state.form.id,
+                SpecChange::Upgrade => (state.form.id, state.form.table),
             },
-            None => StateId(writer.head.next_state),
+            None => {
+                let id = StateId(writer.head.next_state);
+                (id, Table::of(id))
+            }
         };
         self.check_writable().map_err(|e| e.in_state(&spec.name))?;
         let head = Head { next_state: writer.head.next_state.max(id.0 + 1), ..writer.head };
-        let row = meta::seal(&spec)?;
+        let state = State::at(id, table, spec);
+        let row = meta::seal_state(&state)?;
         self.write_head(&mut writer, head, self.level(), |batch| {
             batch.put(&meta::catalog_key(id), &row);
             Ok(())
         })?;
-        self.catalog.write().put(State::new(id, spec));
+        self.catalog.write().put(state);
         Ok(id)
     }
 
