@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
-use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME};
+use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME, Options};
 use statehold_core::{Error, ErrorKind, KeyGroups, OpenRequest, Ownership, Result};
 
 use crate::{
     config::Config,
     engine::RocksEngine,
     error::{directory, translate},
+    files::clear_aside,
     memory::Memory,
 };
 
@@ -40,7 +41,6 @@ impl RocksEngine {
         refuse_siblings(&namespace, request.groups)?;
         let memory = Memory::of(&request.resources, config.block_cache)?;
         let options = config.db_options(&memory);
-        let families = [(DEFAULT_COLUMN_FAMILY_NAME, options.clone())];
         let mut lock = None;
         let db = if request.ownership == Ownership::ReadOnly {
             if !path.join("CURRENT").exists() {
@@ -48,14 +48,25 @@ impl RocksEngine {
                     .about(path.display().to_string())
                     .advise("open it with exclusive ownership once, or look elsewhere"));
             }
-            DB::open_cf_with_opts_for_read_only(&options, &path, families, false)
+            open_db(&options, &path, true)
         } else {
             make(&path).map_err(|e| directory(&path, e))?;
             lock = Some(take_lock(&path)?);
-            DB::open_cf_with_opts(&options, &path, families)
+            clear_aside(&path)?;
+            open_db(&options, &path, false)
         };
         let db = db.map_err(|e| if is_lock(&e) { held(&path, &path.join("LOCK"), e) } else { translate(e) })?;
-        Ok(Self::new(db, memory, config.block_cache.is_some(), lock))
+        Self::new(db, options, memory, config.block_cache.is_some(), lock)
+    }
+}
+
+/// Opens the database in `path`.
+pub(crate) fn open_db(options: &Options, path: &Path, read_only: bool) -> std::result::Result<DB, rocksdb::Error> {
+    let families = [(DEFAULT_COLUMN_FAMILY_NAME, options.clone())];
+    if read_only {
+        DB::open_cf_with_opts_for_read_only(options, path, families, false)
+    } else {
+        DB::open_cf_with_opts(options, path, families)
     }
 }
 

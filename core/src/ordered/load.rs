@@ -43,13 +43,7 @@ pub(super) struct OrderedLoader<E: Engine> {
 impl<E: Engine> Inner<E> {
     /// `number` was drawn when the load was asked for: of two, the later one counts, whichever gets to run first.
     pub(super) fn begin_load(self: &Arc<Self>, groups: KeyGroups, number: u64) -> Result<OrderedLoader<E>> {
-        self.check_writable()?;
-        let (own, asked) = (self.groups, groups);
-        if own.total() != asked.total() || asked.iter().any(|group| !own.contains(group)) {
-            return Err(Error::invalid(format!("the key groups {asked} are not all among the store's {own}"))
-                .about("groups")
-                .advise("load into the stores that own them"));
-        }
+        self.check_load(groups)?;
         let mut writer = self.lock();
         if writer.loader > number {
             return Err(superseded());
@@ -61,6 +55,18 @@ impl<E: Engine> Inner<E> {
         self.write_head(&mut writer, head, WriteLevel::Synced, |_| Ok(()))?;
         let loaded = Some(Loaded::default());
         Ok(OrderedLoader { inner: Arc::clone(self), groups, number, loaded })
+    }
+
+    /// Whether content of these groups may be loaded into the store.
+    pub(super) fn check_load(&self, asked: KeyGroups) -> Result<()> {
+        self.check_writable()?;
+        let own = self.groups;
+        if own.total() != asked.total() || asked.iter().any(|group| !own.contains(group)) {
+            return Err(Error::invalid(format!("the key groups {asked} are not all among the store's {own}"))
+                .about("groups")
+                .advise("load into the stores that own them"));
+        }
+        Ok(())
     }
 
     /// Removes what an unpublished load left.

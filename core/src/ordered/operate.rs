@@ -73,12 +73,17 @@ impl<E: Engine> Inner<E> {
         let _one_at_a_time = self.closing.lock();
         self.begin_close();
         let result = self.close_writes();
-        for image in self.images.lock().drain(..).filter_map(|image| image.upgrade()) {
-            image.release();
-        }
+        self.release_images();
         let engine = self.engine.write().take();
         drop(engine);
         result
+    }
+
+    /// Takes their images away from all snapshots; waits for reads that are under way.
+    pub(super) fn release_images(&self) {
+        for image in self.images.lock().drain(..).filter_map(|image| image.upgrade()) {
+            image.release();
+        }
     }
 
     fn close_writes(&self) -> Result<()> {

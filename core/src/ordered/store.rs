@@ -13,8 +13,8 @@ use super::{
     meta::{self, Head},
 };
 use crate::{
-    Address, Batch, Capabilities, Cell, Committed, Error, KeyGroups, KeyShape, Limits, Millis, Model, Name, Op, Page,
-    Reads, Result, ScanRequest, SpecChange, StateId, StateSpec, Store, WriterId,
+    Address, Batch, Capabilities, Cell, Committed, Error, KeyGroups, KeyShape, Limits, Millis, Model, Name,
+    NativeArchive, Op, Page, Reads, Result, ScanRequest, SpecChange, StateId, StateSpec, Store, WriterId,
 };
 
 /// A [`Store`] over any [`Engine`].
@@ -24,6 +24,7 @@ use crate::{
 /// Work on the pool goes on to its end if the caller drops the future.
 pub struct OrderedStore<E: Engine> {
     pub(super) inner: Arc<Inner<E>>,
+    pub(super) native: Option<Box<dyn NativeArchive>>,
 }
 
 impl<E: Engine> std::fmt::Debug for OrderedStore<E> {
@@ -89,6 +90,10 @@ impl<E: Engine> Store for OrderedStore<E> {
     fn reserve_ordinals(&self, count: u64) -> Option<u64> {
         self.inner.check_writable().ok()?;
         Some(self.inner.ordinals.fetch_add(count, std::sync::atomic::Ordering::AcqRel))
+    }
+
+    fn native(&self) -> Option<&dyn NativeArchive> {
+        self.native.as_deref()
     }
 
     fn memory(&self) -> u64 {
