@@ -56,13 +56,13 @@ impl FileEngine for RocksEngine {
         Self::new(db, options, Arc::clone(&self.memory), self.own_cache, None)
     }
 
-    fn retain(&self, keep: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+    fn retain(&self, keep: &[Range]) -> Result<()> {
         let dead = between(keep);
         for (from, to) in &dead {
             self.db.delete_file_in_range(from, to).map_err(translate)?;
         }
         // What is left is in files that hold kept rows too.
-        let files = self.mixed(&dead)?;
+        let files = self.db.live_files().map_err(translate)?;
         let mut batch = self.batch();
         let mixed: Vec<_> = dead.iter().filter(|range| files.iter().any(|file| overlaps(file, range))).collect();
         for (from, to) in &mixed {
@@ -74,7 +74,8 @@ impl FileEngine for RocksEngine {
             self.rewrite(Some(from), Some(to))?;
         }
         for _ in 0..ROUNDS {
-            let files = self.mixed(&dead)?;
+            let mut files = self.db.live_files().map_err(translate)?;
+            files.retain(|file| dead.iter().any(|range| ends_in(file, range)));
             if files.is_empty() {
                 return Ok(());
             }
@@ -123,13 +124,6 @@ impl FileEngine for RocksEngine {
 }
 
 impl RocksEngine {
-    /// Files with rows in these ranges.
-    fn mixed(&self, ranges: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<LiveFile>> {
-        let mut files = self.db.live_files().map_err(translate)?;
-        files.retain(|file| ranges.iter().any(|range| overlaps(file, range)));
-        Ok(files)
-    }
-
     /// Rewrites the files with rows from `from` to `to`, down to the last level that has some.
     fn rewrite(&self, from: Option<&Vec<u8>>, to: Option<&Vec<u8>>) -> Result<()> {
         let mut options = CompactOptions::default();
@@ -146,7 +140,7 @@ const SUBCOMPACTIONS: u32 = 2;
 const ROUNDS: usize = 4;
 
 /// What lies before, between and behind `keep`.
-fn between(keep: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn between(keep: &[Range]) -> Vec<Range> {
     const END: [u8; 4] = [0xFF; 4];
     let mut from = Vec::new();
     let mut out = Vec::new();
@@ -159,10 +153,17 @@ fn between(keep: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
     out
 }
 
-fn overlaps(file: &LiveFile, (from, to): &(Vec<u8>, Vec<u8>)) -> bool {
+type Range = (Vec<u8>, Vec<u8>);
+
+fn overlaps(file: &LiveFile, (from, to): &Range) -> bool {
     let starts_before = file.start_key.as_ref().is_none_or(|start| start < to);
     let ends_behind = file.end_key.as_ref().is_none_or(|end| end >= from);
     starts_before && ends_behind
+}
+
+/// Whether the file's first or last row is in the range. A file may reach over one without rows in it.
+fn ends_in(file: &LiveFile, (from, to): &Range) -> bool {
+    [&file.start_key, &file.end_key].into_iter().any(|key| key.as_ref().is_none_or(|key| from <= key && key < to))
 }
 
 /// Table files, manifest and `CURRENT` of a checkpoint, by name; all others go.
