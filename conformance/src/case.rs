@@ -26,6 +26,7 @@ pub(crate) enum Need {
     Markers,
     Snapshots,
     Loading,
+    Native,
     Persistent,
     StoreScope,
     Process,
@@ -37,6 +38,7 @@ pub(crate) enum Need {
     NoMarkers,
     NoSnapshots,
     NoLoading,
+    NoNative,
     NoStoreScope,
 }
 
@@ -49,6 +51,7 @@ impl Need {
             Self::Markers => (of.markers, "markers are not declared"),
             Self::Snapshots => (of.snapshots, "snapshots are not declared"),
             Self::Loading => (of.loading, "loading is not declared"),
+            Self::Native => (of.native_archive, "native archives are not declared"),
             Self::Persistent => (of.persistent, "the store is not persistent"),
             Self::StoreScope => (of.scope == AtomicScope::Store, "the atomic scope is the key group"),
             Self::Process => (of.durability.contains(&Durability::Process), "durability `process` is not declared"),
@@ -60,6 +63,7 @@ impl Need {
             Self::NoMarkers => (!of.markers, "markers are declared: BATCH-4 tests them"),
             Self::NoSnapshots => (!of.snapshots, "snapshots are declared: LIFE-2 tests them"),
             Self::NoLoading => (!of.loading, "loading is declared: LIFE-5 tests it"),
+            Self::NoNative => (!of.native_archive, "native archives are declared: LIFE-3 tests them"),
             Self::NoStoreScope => (of.scope != AtomicScope::Store, "the atomic scope is the store: BATCH-1 tests it"),
         };
         (!met).then_some(reason)

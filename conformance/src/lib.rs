@@ -34,6 +34,7 @@ mod failure;
 mod harness;
 mod model;
 pub mod mutants;
+mod native;
 mod poll;
 mod report;
 mod run;

@@ -184,10 +184,10 @@ async fn name_5_a_store_of_a_newer_format_is_refused() {
         let head = [0xFF, 0xFF, 0];
         let mut value = db.get(head).unwrap().unwrap();
         assert_eq!(value[..2], [0, 1], "the format of the golden store");
-        value[1] = 2;
+        value[1] = 3;
         db.put(head, value).unwrap();
     }
     let error = open(dir.path()).await.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-    assert!(error.to_string().contains("format 2") && error.advice().is_some(), "{error}");
+    assert!(error.to_string().contains("format 3") && error.advice().is_some(), "{error}");
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    Batch, Capabilities, Committed, Durability, KeyGroup, KeyGroups, Limits, Millis, Name, Op, Options, Ownership,
-    Reads, Resources, Result, Revision, Row, StateId, StateSpec, WriterId, portable,
+    Batch, Capabilities, Committed, Durability, KeyGroup, KeyGroups, Limits, Millis, Name, NativeArchive, Op, Options,
+    Ownership, Reads, Resources, Result, Revision, Row, StateId, StateSpec, WriterId, portable,
 };
 
 /// What to do with a `Visible` store that was not closed cleanly: its last
@@ -123,6 +123,12 @@ pub trait Store: Reads + StateOperator {
     /// them, across reopen and recover too; the first is answered. `None` where the
     /// engine numbers elements itself and only `Append` adds to a list.
     fn reserve_ordinals(&self, count: u64) -> Option<u64>;
+
+    /// Archives made of the engine's own files; there exactly if
+    /// [`Capabilities::native_archive`](crate::Capabilities::native_archive) is declared.
+    fn native(&self) -> Option<&dyn NativeArchive> {
+        None
+    }
 
     /// Bytes of memory that the engine holds for this store, as far as it knows.
     fn memory(&self) -> u64 {

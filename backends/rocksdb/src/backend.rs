@@ -53,7 +53,7 @@ impl Backend for RocksDbBackend {
 
     fn capabilities(&self, options: &Options) -> Result<Capabilities> {
         Config::read(options)?;
-        Ok(Capabilities::in_process())
+        Ok(declared())
     }
 
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Store>> {
@@ -64,11 +64,16 @@ impl Backend for RocksDbBackend {
         let config = Config::read(&request.options).map_err(&named)?;
         let resources = request.resources.clone();
         let opened = resources.blocking(move || {
-            let capabilities = Capabilities::in_process();
+            let capabilities = declared();
             request.check(&capabilities)?;
             let engine = RocksEngine::open(&config, &request)?;
-            OrderedStore::open(engine, &request, capabilities)
+            OrderedStore::open_with_files(engine, &request, capabilities)
         });
         Ok(opened.await.map_err(&named)?)
     }
+}
+
+/// What every store of this kind can do.
+fn declared() -> Capabilities {
+    Capabilities { native_archive: true, ..Capabilities::in_process() }
 }

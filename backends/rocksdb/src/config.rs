@@ -80,6 +80,13 @@ impl Warm {
     }
 }
 
+/// What it takes to open a database of the store.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) options: DbOptions,
+    pub(crate) warm: Warm,
+}
+
 fn out_of_range(option: &str, got: &str, allowed: &str) -> Error {
     Error::invalid(format!("option `{option}` of kind `{}` is {got}", RocksDbBackend::KIND))
         .about(option)
@@ -141,8 +148,13 @@ impl Config {
         })
     }
 
+    /// How a database of the store is opened.
+    pub(crate) fn setup(&self, memory: &Memory) -> Setup {
+        Setup { options: self.db_options(memory), warm: self.warm }
+    }
+
     /// RocksDB's options: its defaults but for what is set here.
-    pub(crate) fn db_options(&self, memory: &Memory) -> DbOptions {
+    fn db_options(&self, memory: &Memory) -> DbOptions {
         let mut db = DbOptions::default();
         db.create_if_missing(true);
         db.set_paranoid_checks(true);

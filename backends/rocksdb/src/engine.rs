@@ -1,6 +1,6 @@
 //! [`RocksEngine`]: RocksDB behind core's `Engine`.
 
-use std::{fmt, fs::File, sync::Arc, thread, time::Duration};
+use std::{fmt, fs::File, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use bytes::Bytes;
 use rocksdb::{
@@ -14,18 +14,24 @@ use statehold_core::{
 
 use crate::{
     batch::RocksBatch,
+    config::Setup,
     error::{background_error, translate, unwritten},
+    files::{aside_of, random_name},
     image::RocksImage,
     memory::Memory,
 };
 
 /// An open directory. Dropping it releases the lock, once its images are gone too.
 pub(crate) struct RocksEngine {
-    db: Arc<DB>,
-    memory: Arc<Memory>,
-    own_cache: bool,
+    pub(crate) db: Arc<DB>,
+    /// With which it was opened.
+    pub(crate) setup: Setup,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) own_cache: bool,
     /// Locked as long as this is open for writing.
-    _lock: Option<File>,
+    pub(crate) lock: Option<File>,
+    pub(crate) session: String,
+    pub(crate) aside: PathBuf,
     plain: ReadOptions,
     cached: ReadOptions,
     /// Write options by level: those that wait, those that do not.
@@ -50,11 +56,22 @@ fn write_options(level: WriteLevel) -> (WriteOptions, WriteOptions) {
 }
 
 impl RocksEngine {
-    pub(crate) fn new(db: DB, memory: Arc<Memory>, own_cache: bool, lock: Option<File>) -> Self {
+    pub(crate) fn new(db: DB, setup: Setup, memory: Arc<Memory>, own_cache: bool, lock: Option<File>) -> Result<Self> {
         let mut cached = ReadOptions::default();
         cached.set_read_tier(ReadTier::BlockCache);
         let levels = [WriteLevel::Unlogged, WriteLevel::Logged, WriteLevel::Synced].map(write_options);
-        Self { db: Arc::new(db), memory, own_cache, _lock: lock, plain: ReadOptions::default(), cached, levels }
+        Ok(Self {
+            session: random_name()?,
+            aside: aside_of(db.path()),
+            db: Arc::new(db),
+            setup,
+            memory,
+            own_cache,
+            lock,
+            plain: ReadOptions::default(),
+            cached,
+            levels,
+        })
     }
 
     fn options(&self, level: WriteLevel) -> &(WriteOptions, WriteOptions) {
@@ -70,6 +87,19 @@ impl RocksEngine {
         self.number(BACKGROUND_ERRORS) > 0
             && self.number("rocksdb.num-running-flushes") == 0
             && self.number("rocksdb.num-running-compactions") == 0
+    }
+
+    /// Compacts the files with rows `from..=to`; `None` is either end.
+    pub(crate) fn compact_between(
+        &self,
+        from: Option<&Vec<u8>>,
+        to: Option<&Vec<u8>>,
+        options: &CompactOptions,
+    ) -> Result<()> {
+        let before = self.number(BACKGROUND_ERRORS);
+        self.db.compact_range_opt(from, to, options);
+        // RocksDB's C interface does not tell how a compaction ended.
+        if self.number(BACKGROUND_ERRORS) > before { Err(background_error(self.db.path())) } else { Ok(()) }
     }
 
     fn number(&self, property: &str) -> u64 {
@@ -196,13 +226,10 @@ impl Engine for RocksEngine {
     }
 
     fn compact(&self) -> Result<()> {
-        let before = self.number(BACKGROUND_ERRORS);
         let mut options = CompactOptions::default();
         options.set_exclusive_manual_compaction(false);
         options.set_bottommost_level_compaction(BottommostLevelCompaction::ForceOptimized);
-        self.db.compact_range_opt(None::<&[u8]>, None::<&[u8]>, &options);
-        // RocksDB's C interface does not tell how a compaction ended.
-        if self.number(BACKGROUND_ERRORS) > before { Err(background_error(self.db.path())) } else { Ok(()) }
+        self.compact_between(None, None, &options)
     }
 
     fn image(&self) -> Result<RocksImage> {

@@ -14,7 +14,9 @@ mod batch;
 mod config;
 mod engine;
 mod error;
+mod files;
 mod image;
+mod ingest;
 mod memory;
 mod open;
 

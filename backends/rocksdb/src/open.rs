@@ -11,9 +11,10 @@ use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME};
 use statehold_core::{Error, ErrorKind, KeyGroups, OpenRequest, Ownership, Result};
 
 use crate::{
-    config::Config,
+    config::{Config, Setup},
     engine::RocksEngine,
     error::{directory, translate},
+    files::clear_aside,
     memory::Memory,
 };
 
@@ -39,8 +40,7 @@ impl RocksEngine {
         let path = namespace.join(name_of(request.groups));
         refuse_siblings(&namespace, request.groups)?;
         let memory = Memory::of(&request.resources, config.block_cache)?;
-        let options = config.db_options(&memory);
-        let families = [(DEFAULT_COLUMN_FAMILY_NAME, options.clone())];
+        let setup = config.setup(&memory);
         let mut lock = None;
         let db = if request.ownership == Ownership::ReadOnly {
             if !path.join("CURRENT").exists() {
@@ -48,18 +48,27 @@ impl RocksEngine {
                     .about(path.display().to_string())
                     .advise("open it with exclusive ownership once, or look elsewhere"));
             }
-            DB::open_cf_with_opts_for_read_only(&options, &path, families, false)
+            open_db(&setup, &path, true)
         } else {
             make(&path).map_err(|e| directory(&path, e))?;
             lock = Some(take_lock(&path)?);
-            DB::open_cf_with_opts(&options, &path, families)
+            clear_aside(&path)?;
+            open_db(&setup, &path, false)
         };
         let db = db.map_err(|e| if is_lock(&e) { held(&path, &path.join("LOCK"), e) } else { translate(e) })?;
-        if lock.is_some() {
-            db.set_options(&[("block_based_table_factory", config.warm.table_option())]).map_err(translate)?;
-        }
-        Ok(Self::new(db, memory, config.block_cache.is_some(), lock))
+        Self::new(db, setup, memory, config.block_cache.is_some(), lock)
     }
+}
+
+/// Opens the database in `path`.
+pub(crate) fn open_db(setup: &Setup, path: &Path, read_only: bool) -> std::result::Result<DB, rocksdb::Error> {
+    let families = [(DEFAULT_COLUMN_FAMILY_NAME, setup.options.clone())];
+    if read_only {
+        return DB::open_cf_with_opts_for_read_only(&setup.options, path, families, false);
+    }
+    let db = DB::open_cf_with_opts(&setup.options, path, families)?;
+    db.set_options(&[("block_based_table_factory", setup.warm.table_option())])?;
+    Ok(db)
 }
 
 /// Locks the directory, by a file beside it. RocksDB turns its info log over before it takes its own lock, so

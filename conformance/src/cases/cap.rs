@@ -24,6 +24,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     cap_1_undeclared_markers_are_unsupported(NoMarkers),
     cap_1_undeclared_snapshots_are_unsupported(NoSnapshots),
     cap_1_undeclared_loading_is_unsupported(NoLoading),
+    cap_1_an_undeclared_native_archive_has_no_door(NoNative),
     cap_1_declared_revisions_are_given(Revisions),
     cap_1_declared_ttl_is_kept(Ttl),
     cap_1_declared_markers_are_kept(Markers, StoreScope),
@@ -156,6 +157,11 @@ async fn cap_1_undeclared_loading_is_unsupported(cx: &Context) -> Verdict {
     refused(store.loader(store.groups()).await.map(drop), ErrorKind::Unsupported, "a loader")?;
     let recovered = crate::tape::Tape::default().restore(&*store, store.groups()).await;
     refused(recovered, ErrorKind::Unsupported, "a recovery")?;
+    Ok(())
+}
+
+async fn cap_1_an_undeclared_native_archive_has_no_door(cx: &Context) -> Verdict {
+    ensure!(cx.open().await?.native().is_none(), "there is a door to archives that are not declared");
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod list;
 mod map;
 mod marker;
 mod name;
+mod native;
 mod own;
 mod recover;
 mod revision;
@@ -33,6 +34,7 @@ pub(crate) const FAMILIES: &[&[Case]] = &[
     life::CASES,
     cut::CASES,
     recover::CASES,
+    native::CASES,
     drop::CASES,
     own::CASES,
     cap::CASES,

@@ -198,7 +198,7 @@ async fn own_2_a_dropped_recovery_leaves_old_or_new_content(cx: &Context) -> Ver
 
 /// Tries again as long as the answer is `kind` or says that trying again helps, because work that
 /// was dropped is still on its way out.
-async fn patiently<T, F>(kind: ErrorKind, attempt: impl Fn() -> F) -> Result<T, Failure>
+pub(super) async fn patiently<T, F>(kind: ErrorKind, attempt: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = statehold_core::Result<T>>,
 {

@@ -36,7 +36,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
 ];
 
 /// Fills a store with a state of each model.
-async fn filled(cx: &Context) -> Result<[State; 3], Failure> {
+pub(super) async fn filled(cx: &Context) -> Result<[State; 3], Failure> {
     let store = cx.open().await?;
     let kv = State::register(&store, "kv", Model::Kv, |_| {}).await?;
     let map = State::register(&store, "map", Model::Map, |_| {}).await?;
@@ -52,7 +52,7 @@ async fn filled(cx: &Context) -> Result<[State; 3], Failure> {
 }
 
 /// Changes a bit of everything.
-async fn spoil([kv, map, list]: &[State; 3]) -> Verdict {
+pub(super) async fn spoil([kv, map, list]: &[State; 3]) -> Verdict {
     for i in 0..20 {
         kv.put(format!("later{i}"), "later").await?;
         list.append(format!("later{i}"), &["later"]).await?;
@@ -359,17 +359,19 @@ async fn life_7_a_row_over_the_limits_is_refused_before_anything_changes(cx: &Co
     Ok(())
 }
 
+/// The keys of rows in the order of their revisions.
+pub(super) fn order(rows: Vec<Row>) -> Vec<bytes::Bytes> {
+    let mut rows: Vec<_> = rows.into_iter().map(|row| (row.cell.revision, row.key)).collect();
+    rows.sort();
+    rows.into_iter().map(|(_, key)| key).collect()
+}
+
 async fn life_7_revisions_keep_their_order(cx: &Context) -> Verdict {
     let kv = cx.state(Model::Kv, |s| s.revisions = true).await?;
     let keys = kv.neighbours("key", 30);
     for key in keys.iter().chain(keys.iter().step_by(3)) {
         kv.put(key, "value").await?;
     }
-    let order = |rows: Vec<Row>| {
-        let mut rows: Vec<_> = rows.into_iter().map(|row| (row.cell.revision, row.key)).collect();
-        rows.sort();
-        rows.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
-    };
     let before = order(statehold_core::collect(&*kv.store, kv.scan(KeyGroup(0))).await?);
     let tape = Tape::record(&*kv.store, kv.store.groups()).await?;
     let there = cx.elsewhere()?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::layout::Form;
+use super::layout::{Form, Table};
 use crate::{Error, ErrorKind, Result, StateId, StateSpec};
 
 /// A state as the catalog holds it.
@@ -14,7 +14,12 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(id: StateId, spec: StateSpec) -> Self {
-        Self { form: Form::of(id, &spec), spec: Arc::new(spec) }
+        Self::at(id, Table::of(id), spec)
+    }
+
+    /// A state whose rows carry another number than its own.
+    pub(super) fn at(id: StateId, table: Table, spec: StateSpec) -> Self {
+        Self { form: Form::of(id, table, &spec), spec: Arc::new(spec) }
     }
 }
 
@@ -64,6 +69,13 @@ impl Catalog {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &State> {
         self.states.iter()
+    }
+
+    /// The tables of all states, ascending.
+    pub(super) fn tables(&self) -> Vec<Table> {
+        let mut tables: Vec<Table> = self.states.iter().map(|s| s.form.table).collect();
+        tables.sort_unstable();
+        tables
     }
 
     /// Adds a state, or replaces the one with its number.

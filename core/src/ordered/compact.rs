@@ -47,7 +47,12 @@ impl<E: Engine> Inner<E> {
         let mut next = Some(from);
         let mut expired = 0;
         while let Some(from) = next {
-            let found = find(&*self.engine()?, form, &from, &to, now)?;
+            let found = find(&*self.engine()?, form, &from, &to, now);
+            if self.form(form.id).is_err() {
+                // Dropped or replaced meanwhile; what was found is not of this state.
+                return Ok(expired);
+            }
+            let found = found?;
             if !found.rows.is_empty() {
                 expired += self.remove_expired(form, group, &found.rows, now)?;
             }

@@ -2,8 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use super::{Engine, EngineBatch, layout::state_start};
-use crate::{KeyGroup, KeyGroups, Result, StateId};
+use super::{
+    Engine, EngineBatch,
+    layout::{Table, table_start},
+};
+use crate::{KeyGroup, KeyGroups, Result};
 
 /// Up to so many rows are removed one by one: a range removal slows later reads of the
 /// neighbourhood down until it is compacted.
@@ -53,18 +56,18 @@ pub(super) fn first_rows<E: Engine>(
     Ok(())
 }
 
-/// Adds to `batch` the removal of every state from number `from` on, except `keep` (ascending):
+/// Adds to `batch` the removal of every table from number `from` on, except `keep` (ascending):
 /// one range a group where the kept ones are neighbours.
-pub(super) fn states_except<B: EngineBatch>(batch: &mut B, groups: KeyGroups, from: StateId, keep: &[StateId]) {
+pub(super) fn tables_except<B: EngineBatch>(batch: &mut B, groups: KeyGroups, from: Table, keep: &[Table]) {
     for group in groups.iter() {
         let mut first = from.0;
         for kept in keep.iter().filter(|k| k.0 >= from.0) {
             if kept.0 > first {
-                batch.delete_range(&state_start(group, StateId(first)), &state_start(group, *kept));
+                batch.delete_range(&table_start(group, Table(first)), &table_start(group, *kept));
             }
             first = kept.0 + 1;
         }
-        batch.delete_range(&state_start(group, StateId(first)), &group_end(group));
+        batch.delete_range(&table_start(group, Table(first)), &group_end(group));
     }
 }
 
@@ -73,9 +76,9 @@ fn group_end(group: KeyGroup) -> [u8; 2] {
     (group.0 + 1).to_be_bytes()
 }
 
-/// Adds to `batch` the removal of one state.
-pub(super) fn state<B: EngineBatch>(batch: &mut B, groups: KeyGroups, state: StateId) {
+/// Adds to `batch` the removal of one table.
+pub(super) fn table<B: EngineBatch>(batch: &mut B, groups: KeyGroups, table: Table) {
     for group in groups.iter() {
-        batch.delete_range(&state_start(group, state), &state_start(group, StateId(state.0 + 1)));
+        batch.delete_range(&table_start(group, table), &table_start(group, Table(table.0 + 1)));
     }
 }

@@ -22,8 +22,7 @@ use crate::{
     StateId, StoreClock, WriterId,
 };
 
-/// An opened store. Lock order: writer, then catalog. Whoever waits for the engine's write
-/// lock holds neither.
+/// An opened store. Lock order: writer, engine, catalog; each may be taken without those before it.
 pub(super) struct Inner<E: Engine> {
     pub(super) name: String,
     pub(super) groups: KeyGroups,
@@ -187,7 +186,7 @@ impl<E: Engine> Inner<E> {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// What was read since `before` counts only if these states are still there.
+    /// What was read since `before`, failures included, counts only if these states are still there.
     pub(super) fn still_there(&self, before: u64, states: impl IntoIterator<Item = StateId>) -> Result<()> {
         if self.generation() == before {
             return Ok(());

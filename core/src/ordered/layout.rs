@@ -1,13 +1,14 @@
 //! Rows of a state as an engine's keys and values: part of the storage format.
 //!
 //! ```text
-//! key    [group u16][state u32] then
+//! key    [group u16][table u32] then
 //!        KV                      key
 //!        list, map, fixed keys   key ‖ sub
 //!        list, map, other keys   key with 00 -> 00 FF, then 00 01, then sub
 //! value  [revision u64 if the state keeps them][expiry u64 if it has a TTL, u64::MAX = never] ‖ cell value
 //! ```
-//! Numbers are big-endian, so that byte order is (group, state, key, sub) order.
+//! A state's table is its number, unless a recover took over files in which its rows had another.
+//! Numbers are big-endian, so that byte order is (group, table, key, sub) order.
 //! A list element's sub is its ordinal (u64). A list with TTL has a head row with an
 //! empty sub and an empty value, whose expiry is the list's.
 
@@ -19,13 +20,25 @@ use crate::{
     Cell, Error, KeyGroup, KeyShape, Millis, Model, Result, Revision, ScanRange, ScanRequest, StateId, StateSpec,
 };
 
-/// Bytes of group and state before the key.
+/// Bytes of group and table before the key.
 pub(super) const PREFIX: usize = 6;
+
+/// The number that the rows of a state carry. Ordered stores only: nobody outside sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Table(pub(super) u32);
+
+impl Table {
+    /// The table of a state whose rows were all written under its own number.
+    pub(super) fn of(state: StateId) -> Self {
+        Self(state.0)
+    }
+}
 
 /// What the layout has to know of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Form {
     pub(super) id: StateId,
+    pub(super) table: Table,
     pub(super) model: Model,
     shape: KeyShape,
     pub(super) revisions: bool,
@@ -51,16 +64,16 @@ fn push_escaped(key: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The first row of `state` in `group`; that of the next state is the end of this one.
-pub(super) fn state_start(group: KeyGroup, state: StateId) -> [u8; PREFIX] {
+/// The first row of `table` in `group`; that of the next table is the end of this one.
+pub(super) fn table_start(group: KeyGroup, table: Table) -> [u8; PREFIX] {
     let [a, b] = group.0.to_be_bytes();
-    let [c, d, e, f] = state.0.to_be_bytes();
+    let [c, d, e, f] = table.0.to_be_bytes();
     [a, b, c, d, e, f]
 }
 
 impl Form {
-    pub(super) fn of(id: StateId, spec: &StateSpec) -> Self {
-        Self { id, model: spec.model, shape: spec.key_shape, revisions: spec.revisions, ttl: spec.ttl }
+    pub(super) fn of(id: StateId, table: Table, spec: &StateSpec) -> Self {
+        Self { id, table, model: spec.model, shape: spec.key_shape, revisions: spec.revisions, ttl: spec.ttl }
     }
 
     /// Lists with TTL expire as a whole: their expiry is in a head row.
@@ -97,15 +110,15 @@ impl Form {
     }
 
     #[inline]
-    fn push_state(self, group: KeyGroup, out: &mut Vec<u8>) {
+    fn push_table(self, group: KeyGroup, out: &mut Vec<u8>) {
         out.clear();
-        out.extend_from_slice(&state_start(group, self.id));
+        out.extend_from_slice(&table_start(group, self.table));
     }
 
     /// The row of (key, sub), in place of what `out` held.
     #[inline]
     pub(super) fn row(self, group: KeyGroup, key: &[u8], sub: &[u8], out: &mut Vec<u8>) {
-        self.push_state(group, out);
+        self.push_table(group, out);
         match (self.model, self.shape) {
             (Model::Kv, _) | (_, KeyShape::Fixed(_)) => out.extend_from_slice(key),
             (_, KeyShape::Variable) => {
@@ -240,13 +253,13 @@ impl Form {
         match first {
             Bound::Included(key) => self.edge(group, key, false, from),
             Bound::Excluded(key) => self.edge(group, key, true, from),
-            Bound::Unbounded => self.push_state(group, from),
+            Bound::Unbounded => self.push_table(group, from),
         }
         match last {
             Bound::Included(key) => self.edge(group, key, true, to),
             Bound::Excluded(key) => self.edge(group, key, false, to),
             Bound::Unbounded => {
-                self.push_state(group, to);
+                self.push_table(group, to);
                 successor(to);
             }
         }
@@ -283,7 +296,7 @@ impl Form {
     /// The place before the rows of the keys from `bound` on, or of those above it. A bound
     /// need not be a whole key.
     fn edge(self, group: KeyGroup, bound: &[u8], above: bool, out: &mut Vec<u8>) {
-        self.push_state(group, out);
+        self.push_table(group, out);
         match (self.model, self.shape) {
             (Model::Kv, _) => {
                 out.extend_from_slice(bound);

@@ -10,7 +10,7 @@ use super::{
     catalog::State,
     erase,
     inner::{Inner, Writer, session_of},
-    layout::Form,
+    layout::{Form, Table},
     meta::Head,
     translate::check_expiry,
 };
@@ -43,13 +43,7 @@ pub(super) struct OrderedLoader<E: Engine> {
 impl<E: Engine> Inner<E> {
     /// `number` was drawn when the load was asked for: of two, the later one counts, whichever gets to run first.
     pub(super) fn begin_load(self: &Arc<Self>, groups: KeyGroups, number: u64) -> Result<OrderedLoader<E>> {
-        self.check_writable()?;
-        let (own, asked) = (self.groups, groups);
-        if own.total() != asked.total() || asked.iter().any(|group| !own.contains(group)) {
-            return Err(Error::invalid(format!("the key groups {asked} are not all among the store's {own}"))
-                .about("groups")
-                .advise("load into the stores that own them"));
-        }
+        self.check_load(groups)?;
         let mut writer = self.lock();
         if writer.loader > number {
             return Err(superseded());
@@ -63,16 +57,28 @@ impl<E: Engine> Inner<E> {
         Ok(OrderedLoader { inner: Arc::clone(self), groups, number, loaded })
     }
 
+    /// Whether content of these groups may be loaded into the store.
+    pub(super) fn check_load(&self, asked: KeyGroups) -> Result<()> {
+        self.check_writable()?;
+        let own = self.groups;
+        if own.total() != asked.total() || asked.iter().any(|group| !own.contains(group)) {
+            return Err(Error::invalid(format!("the key groups {asked} are not all among the store's {own}"))
+                .about("groups")
+                .advise("load into the stores that own them"));
+        }
+        Ok(())
+    }
+
     /// Removes what an unpublished load left.
     pub(super) fn clear_leftovers(&self, writer: &mut Writer<E>) -> Result<()> {
         if writer.head.loading == 0 {
             return Ok(());
         }
-        let from = StateId(writer.head.loading);
-        let kept: Vec<StateId> = self.catalog.read().iter().map(|s| s.form.id).collect();
+        let from = Table(writer.head.loading);
+        let kept = self.catalog.read().tables();
         let head = Head { loading: 0, ..writer.head };
         self.write_head(writer, head, self.level(), |batch| {
-            erase::states_except(batch, self.groups, from, &kept);
+            erase::tables_except(batch, self.groups, from, &kept);
             Ok(())
         })
     }
@@ -109,8 +115,7 @@ impl<E: Engine> Inner<E> {
             .find(|s| s.form.id == state)
             .cloned()
             .ok_or_else(|| Error::invalid(format!("state number {} is not of this loader", state.0)))?;
-        let engine = self.engine()?;
-        let mut batch = engine.batch();
+        let mut batch = self.engine()?.batch();
         let (mut key, mut value) = (Vec::new(), Vec::new());
         for row in rows {
             self.load_row(loaded, form, group, row, &mut key).map_err(|e| e.in_state(&spec.name))?;
@@ -119,6 +124,7 @@ impl<E: Engine> Inner<E> {
         }
         let writer = self.lock();
         self.check_loader(&writer, number)?;
+        let engine = self.engine()?;
         self.write(&engine, &mut batch, WriteLevel::Unlogged, true)?;
         Ok(())
     }
@@ -240,6 +246,6 @@ impl<E: Engine> Drop for OrderedLoader<E> {
     }
 }
 
-fn superseded() -> Error {
+pub(super) fn superseded() -> Error {
     Error::new(ErrorKind::Conflict, "another load of this store began").advise("load again, one at a time")
 }

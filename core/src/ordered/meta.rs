@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! FFFF 00                head: identity, counters, floors
-//! FFFF 01 [state u32]    catalog: one StateSpec
+//! FFFF 01 [state u32]    catalog: one StateSpec; in format 2 the number of its rows behind it
 //! FFFF 02 [group u16]    sequence: u64, the last revision's
 //! FFFF 03 [writer u128]  marker: a writer's last commit and its answer
 //! ```
@@ -10,10 +10,16 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Committed, Error, ErrorKind, KeyGroup, KeyGroups, Marker, Result, Revision, StateId, WriterId};
+use super::{
+    catalog::State,
+    layout::{Form, Table},
+};
+use crate::{Committed, Error, ErrorKind, KeyGroup, KeyGroups, Marker, Result, Revision, StateId, StateSpec, WriterId};
 
-/// The format of layout and meta rows. Version N reads N-1 and refuses N+1 (contract NAME-5).
-pub(super) const FORMAT: u16 = 1;
+/// The newest format of layout and meta rows. Version N reads N-1 and refuses N+1 (contract NAME-5).
+/// Every row is written in the oldest format that can hold it.
+pub(super) const FORMAT: u16 = 2;
+const OLDEST: u16 = 1;
 
 const HEAD: u8 = 0;
 const CATALOG: u8 = 1;
@@ -75,17 +81,45 @@ fn damaged(what: &str) -> Error {
 
 /// Format, checksum and postcard bytes of `value`.
 pub(super) fn seal(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut out = FORMAT.to_be_bytes().to_vec();
+    seal_as(OLDEST, value)
+}
+
+fn seal_as(format: u16, value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut out = format.to_be_bytes().to_vec();
     out.extend_from_slice(&[0; 4]);
     let mut out = postcard::to_extend(value, out)
         .map_err(|e| Error::internal("a meta row cannot be encoded").because(e.to_string()))?;
-    let crc = crc32c::crc32c(&out[6..]) ^ u32::from(FORMAT);
+    let crc = crc32c::crc32c(&out[6..]) ^ u32::from(format);
     out[2..6].copy_from_slice(&crc.to_be_bytes());
     Ok(out)
 }
 
 /// What [`seal`] sealed; `what` names it in errors.
 pub(super) fn unseal<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
+    let (_, body) = checked(what, bytes)?;
+    postcard::from_bytes(body).map_err(|_| damaged(what))
+}
+
+/// The row of a state in the catalog.
+pub(super) fn seal_state(state: &State) -> Result<Vec<u8>> {
+    let Form { id, table, .. } = state.form;
+    if table == Table::of(id) { seal(&*state.spec) } else { seal_as(2, &(&*state.spec, table.0)) }
+}
+
+/// What [`seal_state`] sealed.
+pub(super) fn unseal_state(id: StateId, bytes: &[u8]) -> Result<State> {
+    const WHAT: &str = "the catalog";
+    let (format, body) = checked(WHAT, bytes)?;
+    let state = if format == OLDEST {
+        postcard::from_bytes(body).map(|spec| State::new(id, spec))
+    } else {
+        postcard::from_bytes::<(StateSpec, u32)>(body).map(|(spec, table)| State::at(id, Table(table), spec))
+    };
+    state.map_err(|_| damaged(WHAT))
+}
+
+/// Format and postcard bytes of what was sealed.
+fn checked<'a>(what: &str, bytes: &'a [u8]) -> Result<(u16, &'a [u8])> {
     let (head, body) = bytes.split_first_chunk::<6>().ok_or_else(|| damaged(what))?;
     let [a, b, crc @ ..] = *head;
     let format = u16::from_be_bytes([a, b]);
@@ -98,7 +132,7 @@ pub(super) fn unseal<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T>
     if crc32c::crc32c(body) ^ u32::from(format) != u32::from_be_bytes(crc) {
         return Err(damaged(what));
     }
-    postcard::from_bytes(body).map_err(|_| damaged(what))
+    Ok((format, body))
 }
 
 /// Whose data this is, and what never goes back.

@@ -3,14 +3,17 @@
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
 use super::{
-    Engine, EngineBatch, OrderedStore, WriteLevel,
+    Engine, EngineBatch, FileEngine, OrderedStore, WriteLevel,
     catalog::{Catalog, State},
     erase,
     inner::{Inner, Parts},
+    layout::Table,
     meta::{self, Head, Kind, StoredMarker},
+    native::Native,
 };
 use crate::{
-    Capabilities, Durability, Error, ErrorKind, OpenRequest, Ownership, Result, StateId, StateSpec, Unclean, WriterId,
+    Capabilities, Durability, Error, ErrorKind, NativeArchive, OpenRequest, Ownership, Result, StateId, Unclean,
+    WriterId,
 };
 
 impl<E: Engine> OrderedStore<E> {
@@ -24,10 +27,36 @@ impl<E: Engine> OrderedStore<E> {
     /// - `Conflict`: a `Visible` store that was not closed cleanly, under [`Unclean::Refuse`].
     /// - `Corrupt`: a row of its own does not pass its check.
     pub fn open(engine: E, request: &OpenRequest, capabilities: Capabilities) -> Result<Arc<Self>> {
-        request.check(&capabilities)?;
-        let parts = find(engine, request).map_err(|e| e.in_store(&request.store).during("open"))?;
-        Ok(Arc::new(Self { inner: Arc::new(Inner::new(parts, request, capabilities)) }))
+        Ok(Arc::new(Self { inner: opened(engine, request, capabilities)?, native: None }))
     }
+
+    /// As [`OrderedStore::open`], with native archives of the engine's files.
+    ///
+    /// # Errors
+    /// As [`OrderedStore::open`].
+    pub fn open_with_files(engine: E, request: &OpenRequest, capabilities: Capabilities) -> Result<Arc<Self>>
+    where
+        E: FileEngine,
+    {
+        let inner = opened(engine, request, capabilities)?;
+        let native: Box<dyn NativeArchive> = Box::new(Native::new(Arc::clone(&inner)));
+        Ok(Arc::new(Self { inner, native: Some(native) }))
+    }
+}
+
+fn opened<E: Engine>(engine: E, request: &OpenRequest, capabilities: Capabilities) -> Result<Arc<Inner<E>>> {
+    request.check(&capabilities)?;
+    let parts = find(engine, request).map_err(|e| e.in_store(&request.store).during("open"))?;
+    Ok(Arc::new(Inner::new(parts, request, capabilities)))
+}
+
+/// What a store's files say of it.
+///
+/// # Errors
+/// `InvalidInput` if they are no store's.
+pub(super) fn head<E: Engine>(engine: &E) -> Result<Head> {
+    let raw = engine.get(&meta::head_key())?.ok_or_else(foreign)?;
+    meta::unseal("the store's head", &raw)
 }
 
 fn find<E: Engine>(engine: E, request: &OpenRequest) -> Result<Parts<E>> {
@@ -54,8 +83,8 @@ fn find<E: Engine>(engine: E, request: &OpenRequest) -> Result<Parts<E>> {
     }
     let mut batch = engine.batch();
     if head.loading > 0 {
-        let kept: Vec<StateId> = states(&engine)?.iter().map(|s| s.form.id).collect();
-        erase::states_except(&mut batch, request.groups, StateId(head.loading), &kept);
+        let kept = Catalog::new(states(&engine)?).tables();
+        erase::tables_except(&mut batch, request.groups, Table(head.loading), &kept);
         head.loading = 0;
     }
     head.session = Head::above(head.session, "sessions")?;
@@ -96,7 +125,11 @@ fn fresh<E: Engine>(engine: &E, request: &OpenRequest) -> Result<Head> {
     if empty {
         return Ok(Head::new(request.groups));
     }
-    Err(Error::invalid("there is data here that is no store of statehold").advise("choose an empty place"))
+    Err(foreign())
+}
+
+fn foreign() -> Error {
+    Error::invalid("there is data here that is no store of statehold").advise("choose an empty place")
 }
 
 fn unclean() -> Error {
@@ -146,11 +179,12 @@ fn parts<E: Engine>(engine: E, head: Head, suspect: bool, request: &OpenRequest)
     Ok(Parts { engine, head, catalog, sequences, markers, suspect })
 }
 
-fn states<E: Engine>(engine: &E) -> Result<Vec<State>> {
+/// All states in the catalog.
+pub(super) fn states<E: Engine>(engine: &E) -> Result<Vec<State>> {
     let mut states = Vec::new();
     each(engine, &Kind::CATALOG, |key, value| {
         let id = StateId(u32::from_be_bytes(meta::number(key)?));
-        states.push(State::new(id, meta::unseal::<StateSpec>("the catalog", value)?));
+        states.push(meta::unseal_state(id, value)?);
         Ok(())
     })?;
     Ok(states)

@@ -58,7 +58,7 @@ impl<E: Engine> Inner<E> {
             let head = Head { incarnation, ..writer.head };
             self.write_head(&mut writer, head, self.level(), |batch| {
                 batch.delete(&meta::catalog_key(id));
-                erase::state(batch, self.groups, id);
+                erase::table(batch, self.groups, state.form.table);
                 Ok(())
             })
         });
@@ -73,19 +73,24 @@ impl<E: Engine> Inner<E> {
         let _one_at_a_time = self.closing.lock();
         self.begin_close();
         let result = self.close_writes();
-        for image in self.images.lock().drain(..).filter_map(|image| image.upgrade()) {
-            image.release();
-        }
+        self.release_images();
         let engine = self.engine.write().take();
         drop(engine);
         result
     }
 
+    /// Takes their images away from all snapshots; waits for reads that are under way.
+    pub(super) fn release_images(&self) {
+        for image in self.images.lock().drain(..).filter_map(|image| image.upgrade()) {
+            image.release();
+        }
+    }
+
     fn close_writes(&self) -> Result<()> {
-        let guard = self.engine.read_recursive();
-        let Some(engine) = guard.as_ref() else { return Ok(()) };
-        let marked = if self.marks_clean() { self.mark_clean(engine) } else { Ok(()) };
-        engine.stop();
+        let marked = if self.marks_clean() { self.mark_clean() } else { Ok(()) };
+        if let Some(engine) = self.engine.read_recursive().as_ref() {
+            engine.stop();
+        }
         // The commit that is under way ends first.
         drop(self.lock());
         marked
@@ -97,11 +102,10 @@ impl<E: Engine> Inner<E> {
     }
 
     /// Leaves a store behind that is known to be whole.
-    fn mark_clean(&self, engine: &E) -> Result<()> {
+    fn mark_clean(&self) -> Result<()> {
         let mut writer = self.lock();
-        if writer.suspect {
-            return Ok(());
-        }
+        let guard = self.engine.read_recursive();
+        let Some(engine) = guard.as_ref().filter(|_| !writer.suspect) else { return Ok(()) };
         engine.flush()?;
         let head = Head { clean: true, ..writer.head };
         let mut batch = engine.batch();

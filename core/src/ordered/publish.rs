@@ -10,11 +10,11 @@ use super::{
     catalog::{Catalog, State},
     erase,
     inner::{Inner, Writer, first_ordinal, session_of},
-    layout::PREFIX,
+    layout::{PREFIX, Table},
     load::Loaded,
     meta::{self, Head, Kind},
 };
-use crate::{Durability, Error, ErrorKind, KeyGroup, KeyGroups, Millis, Result, StateId};
+use crate::{Durability, Error, ErrorKind, KeyGroup, KeyGroups, Millis, Result, StateId, StateSpec};
 
 /// Kept rows are copied in batches of this many bytes.
 const COPY_BYTES: usize = 1 << 20;
@@ -114,29 +114,38 @@ impl<E: Engine> Inner<E> {
 
 /// The loaded state, with the newer schema of the two: rows of both are kept.
 fn merged(old: &State, new: &State) -> Result<State> {
-    let spec = match (old.spec.check(&new.spec), new.spec.check(&old.spec)) {
-        (Ok(_), _) => &new.spec,
-        (Err(_), Ok(_)) => &old.spec,
-        (Err(e), Err(_)) => {
-            return Err(Error::new(ErrorKind::Conflict, "the state is something else in the key groups that stay")
-                .in_state(&old.spec.name)
-                .advise("drop the state, or recover all groups of the store")
-                .because(e));
-        }
-    };
-    Ok(State::new(new.form.id, (**spec).clone()))
+    let spec = newer(&old.spec, &new.spec).map_err(|e| {
+        Error::new(ErrorKind::Conflict, "the state is something else in the key groups that stay")
+            .in_state(&old.spec.name)
+            .advise("drop the state, or recover all groups of the store")
+            .because(e)
+    })?;
+    Ok(State::new(new.form.id, spec.clone()))
+}
+
+/// The spec with the newer schema, under which rows of both are read.
+pub(super) fn newer<'a>(one: &'a StateSpec, other: &'a StateSpec) -> Result<&'a StateSpec> {
+    match (one.check(other), other.check(one)) {
+        (Ok(_), _) => Ok(other),
+        (Err(_), Ok(_)) => Ok(one),
+        (Err(e), Err(_)) => Err(e),
+    }
 }
 
 /// Adds to `batch`: `next` is all that there is.
 fn replace<B: EngineBatch>(batch: &mut B, groups: KeyGroups, next: &Catalog) -> Result<()> {
-    let kept: Vec<StateId> = next.iter().map(|s| s.form.id).collect();
-    erase::states_except(batch, groups, StateId(0), &kept);
+    erase::tables_except(batch, groups, Table(0), &next.tables());
+    replace_meta(batch, next)
+}
+
+/// Adds to `batch`: the catalog is `next`, and no writer and no revision is known.
+pub(super) fn replace_meta<B: EngineBatch>(batch: &mut B, next: &Catalog) -> Result<()> {
     for kind in [Kind::CATALOG, Kind::SEQUENCES, Kind::MARKERS] {
         let (from, to) = kind.range();
         batch.delete_range(&from, &to);
     }
     for state in next.iter() {
-        batch.put(&meta::catalog_key(state.form.id), &meta::seal(&*state.spec)?);
+        batch.put(&meta::catalog_key(state.form.id), &meta::seal_state(state)?);
     }
     Ok(())
 }

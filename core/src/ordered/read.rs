@@ -157,12 +157,13 @@ impl<E: Engine> Inner<E> {
         let found = if form.has_heads() {
             // The element and its list's head, at one point in time.
             let wanted = Wanted::new(std::slice::from_ref(at), |_| Ok(form))?;
-            wanted.look_up(|keys| get_many(&engine, keys), now)?.map(|mut cells| cells.pop().flatten())
+            let found = wanted.look_up(|keys| get_many(&engine, keys), now);
+            found.map(|cells| cells.map(|mut cells| cells.pop().flatten()))
         } else {
-            KEY.with_borrow_mut(|key| record(form, at, now, key, |key| get(&engine, key)))?
+            KEY.with_borrow_mut(|key| record(form, at, now, key, |key| get(&engine, key)))
         };
         self.still_there(before, [at.state])?;
-        Ok(found)
+        found
     }
 
     pub(super) fn get_many(self: &Arc<Self>, at: &[Address]) -> Op<'static, Vec<Option<Cell>>> {
@@ -170,9 +171,9 @@ impl<E: Engine> Inner<E> {
             Ok(Ok(found)) => Op::Ready(Ok(found)),
             Err(e) => Op::Ready(Err(self.named(e))),
             Ok(Err((before, wanted))) => self.hop(move |inner| {
-                let found = wanted.read(&*inner.engine()?, inner.clock.now())?;
+                let found = wanted.read(&*inner.engine()?, inner.clock.now());
                 inner.still_there(before, wanted.states())?;
-                Ok(found)
+                found
             }),
         }
     }
@@ -192,9 +193,8 @@ impl<E: Engine> Inner<E> {
         if !E::IN_MEMORY && at.len() > QUICK_KEYS {
             return Ok(Err((before, wanted)));
         }
-        let found = wanted.look_up(|keys| engine.get_many_cached(keys), now)?;
-        let Some(found) = found else { return Ok(Err((before, wanted))) };
+        let found = wanted.look_up(|keys| engine.get_many_cached(keys), now);
         self.still_there(before, wanted.states())?;
-        Ok(Ok(found))
+        Ok(found?.ok_or((before, wanted)))
     }
 }

@@ -180,18 +180,20 @@ impl<E: Engine> Inner<E> {
         let before = self.generation();
         let form = self.form(request.state)?;
         let now = self.clock.now();
-        let engine = self.engine()?;
-        let read = || page(&*engine, form, request, now, false);
+        let read = || page(&*self.engine()?, form, request, now, false);
         let found = if needs_head(form, request).is_none() {
-            read()?
-        } else if let Some(page) = self.undisturbed(read)? {
-            page
+            read()
         } else {
-            // Head and elements must be one point in time.
-            let _no_commits = self.lock();
-            read()?
+            self.undisturbed(read).and_then(|page| match page {
+                Some(page) => Ok(page),
+                None => {
+                    // Head and elements must be one point in time.
+                    let _no_commits = self.lock();
+                    read()
+                }
+            })
         };
         self.still_there(before, [request.state])?;
-        Ok(found)
+        found
     }
 }

@@ -11,11 +11,11 @@ use parking_lot::RwLock;
 use super::{
     Engine,
     catalog::Catalog,
-    inner::{Inner, closed, session_of},
+    inner::{Inner, session_of},
     read::Wanted,
     scan,
 };
-use crate::{Address, Cell, Millis, Op, Page, Reads, Result, ScanRequest, Snapshot, StateId, StateSpec};
+use crate::{Address, Cell, Error, Millis, Op, Page, Reads, Result, ScanRequest, Snapshot, StateId, StateSpec};
 
 /// An engine's image, taken away when the store closes.
 pub(super) struct Image<E: Engine>(RwLock<Option<E::Image>>);
@@ -76,8 +76,16 @@ impl<E: Engine> Cut<E> {
         let cut = Arc::clone(self);
         self.inner.run(move |_| {
             let image = cut.image.0.read_recursive();
-            read(&cut, image.as_ref().ok_or_else(closed)?)
+            read(&cut, image.as_ref().ok_or_else(|| cut.gone())?)
         })
+    }
+
+    #[cold]
+    fn gone(&self) -> Error {
+        match self.inner.check_open() {
+            Err(closed) => closed,
+            Ok(()) => Error::fenced("the snapshot ended when the store was recovered").advise("take a new one"),
+        }
     }
 
     fn wanted(&self, at: &[Address]) -> Result<Wanted> {

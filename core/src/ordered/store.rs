@@ -9,11 +9,12 @@ use super::{
     Engine, EngineBatch,
     catalog::State,
     inner::Inner,
+    layout::Table,
     meta::{self, Head},
 };
 use crate::{
-    Address, Batch, Capabilities, Cell, Committed, Error, KeyGroups, KeyShape, Limits, Millis, Model, Name, Op, Page,
-    Reads, Result, ScanRequest, SpecChange, StateId, StateSpec, Store, WriterId,
+    Address, Batch, Capabilities, Cell, Committed, Error, KeyGroups, KeyShape, Limits, Millis, Model, Name,
+    NativeArchive, Op, Page, Reads, Result, ScanRequest, SpecChange, StateId, StateSpec, Store, WriterId,
 };
 
 /// A [`Store`] over any [`Engine`].
@@ -23,6 +24,7 @@ use crate::{
 /// Work on the pool goes on to its end if the caller drops the future.
 pub struct OrderedStore<E: Engine> {
     pub(super) inner: Arc<Inner<E>>,
+    pub(super) native: Option<Box<dyn NativeArchive>>,
 }
 
 impl<E: Engine> std::fmt::Debug for OrderedStore<E> {
@@ -90,6 +92,10 @@ impl<E: Engine> Store for OrderedStore<E> {
         Some(self.inner.ordinals.fetch_add(count, std::sync::atomic::Ordering::AcqRel))
     }
 
+    fn native(&self) -> Option<&dyn NativeArchive> {
+        self.native.as_deref()
+    }
+
     fn memory(&self) -> u64 {
         self.inner.engine().map_or(0, |engine| engine.memory())
     }
@@ -101,21 +107,25 @@ impl<E: Engine> Inner<E> {
         self.check_spec(&spec)?;
         let mut writer = self.lock();
         let found = self.catalog.read().by_name(&spec.name).cloned();
-        let id = match &found {
+        let (id, table) = match &found {
             Some(state) => match state.spec.check(&spec)? {
                 SpecChange::Same => return Ok(state.form.id),
-                SpecChange::Upgrade => state.form.id,
+                SpecChange::Upgrade => (state.form.id, state.form.table),
             },
-            None => StateId(writer.head.next_state),
+            None => {
+                let id = StateId(writer.head.next_state);
+                (id, Table::of(id))
+            }
         };
         self.check_writable().map_err(|e| e.in_state(&spec.name))?;
         let head = Head { next_state: writer.head.next_state.max(id.0 + 1), ..writer.head };
-        let row = meta::seal(&spec)?;
+        let state = State::at(id, table, spec);
+        let row = meta::seal_state(&state)?;
         self.write_head(&mut writer, head, self.level(), |batch| {
             batch.put(&meta::catalog_key(id), &row);
             Ok(())
         })?;
-        self.catalog.write().put(State::new(id, spec));
+        self.catalog.write().put(state);
         Ok(id)
     }
 

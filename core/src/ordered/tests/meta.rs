@@ -3,8 +3,10 @@
 use bytes::Bytes;
 
 use crate::{
-    Committed, ErrorKind, KeyGroup, KeyGroups, Marker, Ownership, Revision, StateId, WriterId,
+    Committed, ErrorKind, KeyGroup, KeyGroups, Marker, Model, Ownership, Revision, StateId, StateSpec, WriterId,
     ordered::{
+        catalog::State,
+        layout::Table,
         meta::{self, Head, StoredMarker},
         testing::Bench,
     },
@@ -29,10 +31,24 @@ fn name_5_golden_head() {
 #[test]
 fn name_5_a_newer_format_is_refused() {
     let mut sealed = meta::seal(&Head::new(KeyGroups::all(8).unwrap())).unwrap();
-    sealed[1] += 1;
+    sealed[1] = 3;
     let e = meta::unseal::<Head>("the head", &sealed).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Unsupported);
-    assert!(e.message().contains("format 2") && e.message().contains("up to 1"), "{e}");
+    assert!(e.message().contains("format 3") && e.message().contains("up to 2"), "{e}");
+}
+
+#[test]
+fn name_5_a_state_is_written_in_format_1_unless_its_rows_have_another_number() {
+    let spec = StateSpec::bytes("s", Model::Kv).unwrap();
+    let own = State::new(StateId(7), spec.clone());
+    assert_eq!(meta::seal_state(&own).unwrap(), meta::seal(&spec).unwrap());
+    let taken_over = State::at(StateId(300), Table(7), spec.clone());
+    let golden = b"\0\x02\xfe\xc2\x20\x41\x01s\0\x01\x05bytes\0\x05bytes\0\0\0\0\x07";
+    assert_eq!(meta::seal_state(&taken_over).unwrap().escape_ascii().to_string(), golden.escape_ascii().to_string());
+    for state in [own, taken_over] {
+        let read = meta::unseal_state(state.form.id, &meta::seal_state(&state).unwrap()).unwrap();
+        assert_eq!((read.form, &*read.spec), (state.form, &spec));
+    }
 }
 
 #[test]
