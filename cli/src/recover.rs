@@ -25,6 +25,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     manager.close().await?;
     let of = recovered?.summary;
     let mut out = Out::new();
-    out.line(format!("Recovered checkpoint {}: {} rows, {}.", of.id, units::count(of.rows), units::bytes(of.bytes)))?;
+    let rows = of.rows.map_or_else(String::new, |rows| format!("{} rows, ", units::count(rows)));
+    out.line(format!("Recovered checkpoint {}: {rows}{} of objects.", of.id, units::bytes(of.size)))?;
     out.finish()
 }

@@ -13,6 +13,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// What `text` makes of a number, where it is known.
+pub(crate) fn known(number: Option<u64>, text: impl Fn(u64) -> String) -> String {
+    number.map_or_else(|| "-".to_owned(), text)
+}
+
 /// A size in units of 1,000.
 pub(crate) fn bytes(number: u64) -> String {
     let mut size = number as f64;

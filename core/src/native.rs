@@ -79,6 +79,9 @@ pub trait NativeLoader: Send {
 /// [`Capabilities::native_archive`](crate::Capabilities::native_archive) declares.
 #[async_trait]
 pub trait NativeArchive: Send + Sync {
+    /// What the files are, e.g. `rocksdb`: only a store that answers the same can load them.
+    fn format(&self) -> &'static str;
+
     /// Takes a cut at an instant between call and answer. Writes go on and are not in it. The upload of
     /// its [stable](NativeFile::stable) files is what changed since the cut before.
     ///

@@ -24,6 +24,8 @@ use crate::{
 const TABLE: &str = "sst";
 
 impl FileEngine for RocksEngine {
+    const FORMAT: &'static str = "rocksdb";
+
     fn session(&self) -> &str {
         &self.session
     }

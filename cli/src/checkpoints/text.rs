@@ -25,7 +25,7 @@ pub(super) fn listed(list: &[CheckpointSummary]) -> String {
             one.claim.to_string(),
             one.stores.join(", "),
             one.parts.to_string(),
-            units::count(one.rows),
+            units::known(one.rows, units::count),
             units::bytes(one.size),
             units::bytes(one.new_bytes),
             format!("{} ms", units::count(one.duration_ms)),
@@ -58,8 +58,8 @@ pub(super) fn shown(info: &CheckpointInfo) -> String {
                 spec.model.as_str().to_owned(),
                 key,
                 format!("{} v{}", spec.codec, spec.schema_version),
-                units::count(state.rows),
-                units::bytes(state.bytes),
+                units::known(state.rows, units::count),
+                units::known(state.bytes, units::bytes),
             ]);
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Report {
     bytes: u64,
     words: u64,
     lines: u64,
-    distinct_words: u64,
+    distinct_words: Option<u64>,
     /// The checkpoint that this run went on from.
     resumed_from: Option<u64>,
     /// Of this run alone.
@@ -62,8 +62,9 @@ struct Checkpoint {
 struct State {
     name: String,
     model: &'static str,
-    entries: u64,
-    bytes: u64,
+    /// Known of portable checkpoints.
+    entries: Option<u64>,
+    bytes: Option<u64>,
 }
 
 fn per_second(amount: u64, seconds: f64) -> f64 {
@@ -88,7 +89,7 @@ impl Report {
             bytes: counted.bytes,
             words: counted.words,
             lines: counted.lines,
-            distinct_words: states.iter().find(|s| s.name == super::states::COUNTS).map_or(0, |s| s.entries),
+            distinct_words: states.iter().find(|s| s.name == super::states::COUNTS).and_then(|s| s.entries),
             resumed_from: resumed,
             run: Run {
                 bytes,
@@ -121,7 +122,7 @@ impl Report {
             text,
             "Counted {} words, {} of them distinct, on {} lines of {files} ({}).",
             count(self.words),
-            count(self.distinct_words),
+            units::known(self.distinct_words, count),
             count(self.lines),
             bytes(self.bytes)
         )?;
@@ -171,7 +172,12 @@ impl Report {
     fn table(&self) -> Table {
         let mut table = crate::table::plain(&["state", "model", "entries", "bytes"], &[2, 3]);
         for state in &self.states {
-            table.add_row([&state.name, state.model, &units::count(state.entries), &units::bytes(state.bytes)]);
+            table.add_row([
+                &state.name,
+                state.model,
+                &units::known(state.entries, units::count),
+                &units::known(state.bytes, units::bytes),
+            ]);
         }
         table
     }

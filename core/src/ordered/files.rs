@@ -30,6 +30,9 @@ pub struct NotReplaced<E> {
 /// place of the live ones. [`OrderedStore::open_with_files`](super::OrderedStore::open_with_files) makes
 /// native archives of it. All calls may block.
 pub trait FileEngine: Engine + Sized {
+    /// What [`NativeArchive::format`](crate::NativeArchive::format) answers.
+    const FORMAT: &'static str;
+
     /// A random name of this opening, never given twice: within it a file name means the same bytes.
     fn session(&self) -> &str;
 

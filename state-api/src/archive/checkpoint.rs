@@ -18,6 +18,34 @@ impl fmt::Display for CheckpointId {
     }
 }
 
+/// What a checkpoint's content is kept as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CheckpointForm {
+    /// Rows in Parquet files: any engine takes them, and other tools read them. What is unchanged is not stored
+    /// again, and is read all the same.
+    #[default]
+    Portable,
+    /// The engine's own files where it gives them ([`Capabilities::native_archive`]), else portable: what is
+    /// unchanged is neither stored nor read, and only the same kind of engine takes it.
+    ///
+    /// [`Capabilities::native_archive`]: statehold_core::Capabilities::native_archive
+    Native,
+}
+
+impl CheckpointForm {
+    /// Both, in this order.
+    pub const ALL: [Self; 2] = [Self::Portable, Self::Native];
+
+    /// As descriptors write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Native => "native",
+        }
+    }
+}
+
 /// Which checkpoint is meant.
 ///
 /// ```
@@ -83,10 +111,10 @@ pub struct CheckpointSummary {
     pub stores: Vec<String>,
     /// How many parts it has: one for each owner and store.
     pub parts: usize,
-    /// Rows of all states.
-    pub rows: u64,
-    /// Bytes of keys, subkeys and values of all states, before compression.
-    pub bytes: u64,
+    /// Rows of all states; not known where a part is an engine's own files.
+    pub rows: Option<u64>,
+    /// Bytes of keys, subkeys and values of all states, before compression; known as `rows` are.
+    pub bytes: Option<u64>,
     /// Bytes of its objects.
     pub size: u64,
     /// Bytes that it added to the object store; the rest it shares with checkpoints before it.
@@ -114,6 +142,8 @@ pub struct StoreInfo {
     pub name: String,
     /// Its key groups.
     pub groups: Groups,
+    /// `portable`, or the engine whose own files they are.
+    pub form: String,
     /// Its states, in the catalog's order.
     pub states: Vec<StateInfo>,
     /// Its objects, in the order of their rows.
@@ -125,10 +155,10 @@ pub struct StoreInfo {
 pub struct StateInfo {
     /// The state as its store's catalog had it.
     pub spec: StateSpec,
-    /// Its rows: entries, elements or subkeys.
-    pub rows: u64,
-    /// Bytes of its keys, subkeys and values, before compression.
-    pub bytes: u64,
+    /// Its rows: entries, elements or subkeys; where known.
+    pub rows: Option<u64>,
+    /// Bytes of its keys, subkeys and values, before compression; where known.
+    pub bytes: Option<u64>,
 }
 
 /// One object of a checkpoint.
@@ -136,6 +166,9 @@ pub struct StateInfo {
 pub struct ObjectInfo {
     /// Its name below the namespace's `objects/`.
     pub name: String,
+    /// What the engine calls it, if it is a file of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Its size.
     pub bytes: u64,
     /// Its rows.

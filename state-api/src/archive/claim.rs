@@ -88,7 +88,16 @@ impl Archive {
     /// - `InvalidInput`: the namespace has another number of key groups.
     /// - `Indeterminate`: the object store does not tell whether it took the claim; claim again.
     pub async fn claim(&self, groups: KeyGroups, owner: &str, base: Option<CheckpointId>) -> Result<Claim> {
-        self.claim_after(None, groups, owner, base).await
+        self.claim_after(None, groups, owner, base.map(Select::Id)).await
+    }
+
+    /// As [`Archive::claim`], to go on from the checkpoint that is the latest when the claim comes into the log; from
+    /// nothing if there is none then. Whoever looks it up first may find another.
+    ///
+    /// # Errors
+    /// As [`Archive::claim`].
+    pub async fn claim_latest(&self, groups: KeyGroups, owner: &str) -> Result<Claim> {
+        self.claim_after(None, groups, owner, Some(Select::Latest)).await
     }
 
     /// Claims what `claim` has once more, to go on from `base`: what its owner does before it recovers.
@@ -97,7 +106,7 @@ impl Archive {
     /// `Fenced` if somebody else has claimed one of the groups since, and nothing changes; else as
     /// [`Archive::claim`].
     pub async fn renew(&self, claim: &Claim, owner: &str, base: Option<CheckpointId>) -> Result<Claim> {
-        self.claim_after(Some(claim), claim.groups, owner, base).await
+        self.claim_after(Some(claim), claim.groups, owner, base.map(Select::Id)).await
     }
 
     async fn claim_after(
@@ -105,7 +114,7 @@ impl Archive {
         before: Option<&Claim>,
         groups: KeyGroups,
         owner: &str,
-        base: Option<CheckpointId>,
+        base: Option<Select>,
     ) -> Result<Claim> {
         if owner.len() > Claim::MAX_OWNER_BYTES {
             return Err(Error::new(
@@ -126,11 +135,19 @@ impl Archive {
                 .about("key_groups")
                 .advise("key_groups never changes: write the archive's number"));
             }
-            let base = base.map(|id| timeline.resolve(Select::Id(id))).transpose()?;
+            let base = match base {
+                Some(Select::Latest) => timeline.find(Select::Latest),
+                Some(id) => Some(timeline.resolve(id)?),
+                None => None,
+            };
             let claim = ClaimEntry { owner: owner.to_owned(), groups: groups.into(), base: base.map(|b| b.record) };
             Ok(vec![Entry::Claim(claim)])
         };
         let record = self.log.append(entries).await.map_err(|e| e.during("claim"))?;
+        let base = match record.entries.first() {
+            Some(Entry::Claim(ClaimEntry { base: Some(base), .. })) => Some(self.log.follow().await?.at(*base)?.id),
+            _ => None,
+        };
         tracing::info!(archive = %self.folder, epoch = record.number, %groups, owner, "claimed");
         Ok(Claim { epoch: record.number, groups, base, attempts: Arc::default(), writing: Arc::default() })
     }

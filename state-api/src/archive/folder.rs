@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, LazyLock},
 };
 
@@ -18,6 +19,8 @@ const ADVICE: &str = "write file:///absolute/path or memory://name";
 pub(super) struct Folder {
     store: Arc<dyn ObjectStore>,
     path: Path,
+    /// The same store where it is this machine's file system.
+    local: Option<Arc<LocalFileSystem>>,
     /// The URL as messages show it: no credentials.
     shown: Arc<str>,
 }
@@ -42,7 +45,7 @@ impl Folder {
     pub(super) fn of(store: Arc<dyn ObjectStore>, path: &str) -> Result<Self> {
         let path = Path::parse(path).map_err(|cause| wrong("the archive's folder is not a path").because(cause))?;
         let shown = format!("{store}/{path}").into();
-        Ok(Self { store, path, shown })
+        Ok(Self { store, path, local: None, shown })
     }
 
     fn local(url: &str, rest: &str) -> Result<Self> {
@@ -62,7 +65,8 @@ impl Folder {
             return Err(wrong("the archive's URL names the root folder"));
         }
         let shown = format!("file:///{path}").into();
-        Ok(Self { store: Arc::new(LocalFileSystem::new().with_fsync(true)), path, shown })
+        let local = Arc::new(LocalFileSystem::new().with_fsync(true));
+        Ok(Self { store: local.clone(), path, local: Some(local), shown })
     }
 
     fn memory(rest: &str) -> Result<Self> {
@@ -72,7 +76,7 @@ impl Folder {
             return Err(wrong("a memory archive's name has letters, digits, `_`, `-`, `.` and `/`"));
         }
         let store = SHARED.lock().entry(name.to_owned()).or_default().clone();
-        Ok(Self { store, path: Path::ROOT, shown: format!("memory://{name}").into() })
+        Ok(Self { store, path: Path::ROOT, local: None, shown: format!("memory://{name}").into() })
     }
 
     /// A folder in this folder.
@@ -80,6 +84,7 @@ impl Folder {
         Self {
             store: self.store.clone(),
             path: self.path.clone().join(name),
+            local: self.local.clone(),
             shown: format!("{}/{name}", self.shown).into(),
         }
     }
@@ -97,6 +102,11 @@ impl Folder {
     /// The path of a file in this folder.
     pub(super) fn file(&self, name: &str) -> Path {
         self.path.clone().join(name)
+    }
+
+    /// Where a file of this folder is on this machine, if it is.
+    pub(super) fn local_file(&self, name: &str) -> Option<PathBuf> {
+        self.local.as_ref()?.path_to_filesystem(&self.file(name)).ok()
     }
 
     /// How messages name a file in this folder.

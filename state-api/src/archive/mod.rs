@@ -32,6 +32,7 @@ mod error;
 mod folder;
 mod log;
 mod metadata;
+mod native;
 mod object;
 mod parent;
 mod parquet;
@@ -54,7 +55,10 @@ use statehold_core::{Name, Resources, Result};
 use self::{folder::Folder, log::Log, object::Objects};
 
 pub use self::{
-    checkpoint::{CheckpointId, CheckpointInfo, CheckpointSummary, ObjectInfo, Select, StateInfo, Status, StoreInfo},
+    checkpoint::{
+        CheckpointForm, CheckpointId, CheckpointInfo, CheckpointSummary, ObjectInfo, Select, StateInfo, Status,
+        StoreInfo,
+    },
     claim::Claim,
     metadata::Metadata,
     part::Groups,

@@ -1,8 +1,11 @@
 //! [`Objects`]: the content of checkpoints, in files that are written once and named by their hash.
 
+use std::{collections::HashMap, sync::mpsc};
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
+use parking_lot::Mutex;
 use statehold_core::{Error, ErrorKind, Resources, Result};
 
 use super::{
@@ -18,13 +21,15 @@ const READ_AHEAD: usize = 4;
 /// The objects of a namespace.
 #[derive(Debug)]
 pub(super) struct Objects {
-    folder: Folder,
-    resources: Resources,
+    pub(super) folder: Folder,
+    pub(super) resources: Resources,
+    /// Of files that stay as they are: (session, name) to hash.
+    pub(super) hashes: Mutex<HashMap<(String, String), blake3::Hash>>,
 }
 
 impl Objects {
     pub(super) fn new(folder: &Folder, resources: &Resources) -> Self {
-        Self { folder: folder.child("objects"), resources: resources.clone() }
+        Self { folder: folder.child("objects"), resources: resources.clone(), hashes: Mutex::default() }
     }
 
     /// Stores an object and reads it back. On `Ok` its size and hash are confirmed.
@@ -82,8 +87,12 @@ impl Objects {
         }
     }
 
-    async fn confirm(&self, object: &Object) -> Result<()> {
-        self.read(object, |_| ()).await
+    /// Reads the object back.
+    ///
+    /// # Errors
+    /// As [`Objects::fetch`].
+    pub(super) async fn confirm(&self, object: &Object) -> Result<()> {
+        self.read(object, |_| Ok(())).await
     }
 
     /// The object's bytes, checked against its size and hash.
@@ -91,13 +100,19 @@ impl Objects {
     /// # Errors
     /// `Corrupt` if it is missing or altered; or what the object store fails with.
     pub(super) async fn fetch(&self, object: &Object) -> Result<Chunks> {
-        let mut chunks = Chunks::default();
-        self.read(object, |chunk| chunks.push(chunk)).await?;
-        Ok(chunks)
+        let (send, chunks) = mpsc::channel();
+        self.read(object, move |chunk| send.send(chunk).map_err(|_| Error::internal("nobody takes an object"))).await?;
+        let mut all = Chunks::default();
+        chunks.into_iter().for_each(|chunk| all.push(chunk));
+        Ok(all)
     }
 
-    /// Reads the object piece by piece, and then says whether it was what it should be.
-    async fn read(&self, object: &Object, mut take: impl FnMut(Bytes)) -> Result<()> {
+    /// Reads the object piece by piece, gives `take` each on the blocking pool, and then says whether it was what
+    /// it should be.
+    pub(super) async fn read<T>(&self, object: &Object, mut take: T) -> Result<()>
+    where
+        T: FnMut(Bytes) -> Result<()> + Send + 'static,
+    {
         let store = self.folder.store();
         let path = self.folder.file(&object.name.to_string());
         let size = store.head(&path).await.map_err(|cause| self.unreadable(object, cause))?.size;
@@ -109,12 +124,12 @@ impl Objects {
         let mut read = stream::iter(pieces).map(|range| store.get_range(&path, range)).buffered(READ_AHEAD);
         let mut hasher = blake3::Hasher::new();
         while let Some(chunk) = read.try_next().await.map_err(|cause| self.unreadable(object, cause))? {
-            take(chunk.clone());
-            let hash = move || {
+            let job = move || {
                 hasher.update(&chunk);
-                Ok(hasher)
+                take(chunk)?;
+                Ok((hasher, take))
             };
-            hasher = self.resources.blocking(hash).await?;
+            (hasher, take) = self.resources.blocking(job).await?;
         }
         if hasher.finalize() == object.name.hash { Ok(()) } else { Err(self.corrupt(object, "does not have its hash")) }
     }

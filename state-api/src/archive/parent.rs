@@ -33,7 +33,7 @@ impl Parent {
         let objects = || parts.clone().flat_map(|p| &p.objects).filter(|o| o.overlaps(groups));
         Shared {
             by_hash: objects().map(|o| (o.name.hash, o.clone())).collect(),
-            ends: objects().map(|o| (o.first_group, o.last_group)).collect(),
+            ends: objects().filter(|o| o.file.is_none()).map(|o| (o.first_group, o.last_group)).collect(),
         }
     }
 
@@ -53,6 +53,11 @@ impl Shared {
         let found = self.by_hash.get(&like.name.hash)?;
         let same = |o: &Object| (o.bytes, o.rows, o.first_group, o.last_group);
         (same(found) == same(like)).then_some(found)
+    }
+
+    /// The object that is already stored with the content of a file.
+    pub(super) fn find_file(&self, hash: blake3::Hash, bytes: u64) -> Option<&Object> {
+        self.by_hash.get(&hash).filter(|o| o.file.is_some() && o.bytes == bytes)
     }
 
     /// The last group of the object that began with the group `first`.

@@ -8,11 +8,13 @@ use statehold_core::{Error, KeyGroup, KeyGroups, Millis, Name, Result, StateSpec
 use super::checkpoint::CheckpointId;
 
 /// How a part's content is kept. Another form is another format of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Form {
     /// Rows in Parquet files, which any engine takes.
     Portable,
+    /// An engine's own files, of this format.
+    Native(String),
 }
 
 /// One store's content at a cut.
@@ -26,6 +28,9 @@ pub(super) struct Part {
     /// Epoch of the claim under which it was written.
     pub(super) claim: u64,
     pub(super) floor: Floor,
+    /// Which of its claim's cuts it is: a later cut has a greater number.
+    #[serde(default)]
+    pub(super) cut: u64,
     /// Bytes that were stored for it; the other objects are those of earlier parts.
     #[serde(default)]
     pub(super) new_bytes: u64,
@@ -61,8 +66,9 @@ impl Floor {
 #[serde(deny_unknown_fields)]
 pub(super) struct PartState {
     pub(super) spec: StateSpec,
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+    /// Not known of native parts, as the next.
+    pub(super) rows: Option<u64>,
+    pub(super) bytes: Option<u64>,
 }
 
 /// A range of key groups as records and reports write it.
@@ -96,7 +102,11 @@ impl From<KeyGroups> for Groups {
 #[serde(deny_unknown_fields)]
 pub(super) struct Object {
     pub(super) name: ObjectName,
+    /// Of native parts: what the engine calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<String>,
     pub(super) bytes: u64,
+    /// 0 of native parts.
     pub(super) rows: u64,
     /// The least and the greatest group of its rows.
     pub(super) first_group: u16,
@@ -181,24 +191,52 @@ impl Part {
                 return wrong(format!("state `{name}` appears twice"));
             }
         }
+        match &self.form {
+            Form::Portable => self.check_portable(groups),
+            Form::Native(format) => {
+                Name::new(format).map_err(|e| Error::corrupt(e.message()))?;
+                self.check_native()
+            }
+        }
+    }
+
+    fn check_portable(&self, groups: KeyGroups) -> Result<()> {
+        let wrong = |what: String| Err(Error::corrupt(what));
         let mut from = 0;
         for object in &self.objects {
             let inside = groups.contains(KeyGroup(object.first_group)) && groups.contains(KeyGroup(object.last_group));
             if !inside || object.first_group < from || object.first_group > object.last_group {
                 return wrong(format!("object `{}` has groups out of place", object.name));
             }
-            if object.rows == 0 || object.bytes > Object::MAX_BYTES {
+            if object.rows == 0 || object.bytes > Object::MAX_BYTES || object.file.is_some() {
                 return wrong(format!("object `{}` has {} rows in {} bytes", object.name, object.rows, object.bytes));
             }
             from = object.last_group;
         }
         let of_states = sum(self.states.iter().map(|s| s.rows));
-        let of_objects = sum(self.objects.iter().map(|o| o.rows));
+        let of_objects = sum(self.objects.iter().map(|o| Some(o.rows)));
         if of_states.is_none() || of_states != of_objects {
             return wrong("the rows of its states and of its objects differ".into());
         }
-        if sum(self.states.iter().map(|s| s.bytes)).is_none() {
+        if self.bytes().is_none() {
             return wrong("the bytes of its states overflow".into());
+        }
+        Ok(())
+    }
+
+    fn check_native(&self) -> Result<()> {
+        let mut names = BTreeSet::new();
+        for object in &self.objects {
+            let name = object.file.as_deref().unwrap_or_default();
+            // It becomes a file's name: no path escapes.
+            let flat = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+            if !flat || name.len() > 255 || matches!(name, "" | "." | "..") || !names.insert(name) {
+                let shown: String = name.chars().take(64).collect();
+                return Err(Error::corrupt(format!(
+                    "`{}` is no name of a file, or appears twice",
+                    shown.escape_debug()
+                )));
+            }
         }
         Ok(())
     }
@@ -217,6 +255,14 @@ impl Part {
         ranges
     }
 
+    /// The format of its files, if it is an engine's own.
+    pub(super) fn native(&self) -> Option<&str> {
+        match &self.form {
+            Form::Portable => None,
+            Form::Native(format) => Some(format),
+        }
+    }
+
     /// The names of its objects.
     pub(super) fn names(&self) -> Vec<ObjectName> {
         self.objects.iter().map(|o| o.name).collect()
@@ -227,12 +273,14 @@ impl Part {
         self.objects.iter().fold(0, |sum, o| sum.saturating_add(o.bytes))
     }
 
-    pub(super) fn rows(&self) -> u64 {
-        self.states.iter().map(|s| s.rows).sum()
+    /// Rows of all states, where they are known.
+    pub(super) fn rows(&self) -> Option<u64> {
+        sum(self.states.iter().map(|s| s.rows))
     }
 
-    pub(super) fn bytes(&self) -> u64 {
-        self.states.iter().map(|s| s.bytes).sum()
+    /// Bytes of all states, where they are known.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        sum(self.states.iter().map(|s| s.bytes))
     }
 }
 
@@ -242,9 +290,9 @@ pub(super) fn within(inner: KeyGroups, outer: KeyGroups) -> bool {
     inner.1 == outer.1 && inner.0.start >= outer.0.start && inner.0.end <= outer.0.end
 }
 
-fn sum(numbers: impl Iterator<Item = u64>) -> Option<u64> {
-    let mut numbers = numbers;
-    numbers.try_fold(0_u64, u64::checked_add)
+/// `None` where one is not known, or they are too many.
+pub(super) fn sum(mut numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    numbers.try_fold(0_u64, |sum, number| sum.checked_add(number?))
 }
 
 #[cfg(test)]

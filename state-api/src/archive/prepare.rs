@@ -84,29 +84,31 @@ impl Archive {
         Ok(info)
     }
 
-    /// Gives up what is prepared for `id`; its objects go at the next prune. How many parts that were.
+    /// Gives the checkpoint `id` up: what is prepared for it, and what may still come; its objects go at the next
+    /// prune. How many parts there were. To try again is to choose another id, so that no checkpoint ever has parts
+    /// of two calls.
     ///
     /// # Errors
-    /// `Conflict` if the checkpoint is complete; or what the object store fails with.
+    /// `Conflict` if the checkpoint is complete or was aborted before; or what the object store fails with.
     pub async fn abort(&self, id: CheckpointId) -> Result<usize> {
-        let prepared = {
-            let timeline = self.log.follow().await?;
-            not_taken(&timeline, id).map_err(|e| e.during("abort"))?;
-            timeline.prepared(id).len()
+        let prepared = std::sync::atomic::AtomicUsize::new(0);
+        let entries = |timeline: &Timeline, _| {
+            not_taken(timeline, id)?;
+            prepared.store(timeline.prepared(id).len(), std::sync::atomic::Ordering::Relaxed);
+            Ok(vec![Entry::Abort(Abort { checkpoint: id })])
         };
-        if prepared > 0 {
-            let entries = |timeline: &Timeline, _| {
-                not_taken(timeline, id)?;
-                Ok(vec![Entry::Abort(Abort { checkpoint: id })])
-            };
-            self.log.append(entries).await.map_err(|e| e.during("abort"))?;
-        }
-        Ok(prepared)
+        self.log.append(entries).await.map_err(|e| e.during("abort"))?;
+        Ok(prepared.into_inner())
     }
 }
 
 /// Refuses an id that a checkpoint of the current timeline has.
 pub(super) fn not_taken(timeline: &Timeline, id: CheckpointId) -> Result<()> {
+    if timeline.is_aborted(id) {
+        return Err(Error::new(ErrorKind::Conflict, format!("checkpoint {id} was aborted"))
+            .about(id.to_string())
+            .advise("choose another id: an answer to the call that was given up may still come"));
+    }
     match timeline.current(id) {
         None => Ok(()),
         Some(record) => {

@@ -103,6 +103,25 @@ impl Archive {
             Some(claim) => claim.writing.try_write().ok().map(|guard| (claim.epoch(), guard)),
             None => None,
         };
+        let own = alone.as_ref().map(|(epoch, _)| *epoch);
+        let mut dead = self.dead(without, own).await?;
+        if own.is_some() && !dry && dead.len() > self.dead(without, None).await?.len() {
+            // The record of an attempt whose future was dropped may still be on its way, to the next number at
+            // most: that one is taken now.
+            self.log.append(|_, _| Ok(vec![Entry::Retire(Retire { records: Vec::new() })])).await?;
+            dead = self.dead(without, own).await?;
+        }
+        pruned.objects = dead.len() as u64;
+        pruned.bytes = dead.iter().map(|(_, bytes)| bytes).sum();
+        if !dry {
+            let deletes = dead.iter().map(|(name, _)| self.objects.delete(name));
+            stream::iter(deletes).buffer_unordered(DELETES).try_collect::<Vec<()>>().await?;
+        }
+        Ok(())
+    }
+
+    /// The objects that may go. First the log is read, then the folder.
+    async fn dead(&self, without: &[u64], own: Option<u64>) -> Result<Vec<(ObjectName, u64)>> {
         let (living, garbage) = {
             let timeline = self.log.follow().await?;
             (timeline.living_without(without), timeline.garbage_without(without))
@@ -114,15 +133,7 @@ impl Archive {
             let parts = living.iter().filter(|at| at.record == record).filter_map(|at| entries.get(at.entry as usize));
             named.extend(parts.flat_map(|e| if let Entry::Part(part) = e { part.names() } else { Vec::new() }));
         }
-        let own = alone.as_ref().map(|(epoch, _)| *epoch);
         let objects = self.objects.list().await?;
-        let dead: Vec<_> = objects.into_iter().filter(|(o, _)| !named.contains(o) && garbage.has(o, own)).collect();
-        pruned.objects = dead.len() as u64;
-        pruned.bytes = dead.iter().map(|(_, bytes)| bytes).sum();
-        if !dry {
-            let deletes = dead.iter().map(|(name, _)| self.objects.delete(name));
-            stream::iter(deletes).buffer_unordered(DELETES).try_collect::<Vec<()>>().await?;
-        }
-        Ok(())
+        Ok(objects.into_iter().filter(|(o, _)| !named.contains(o) && garbage.has(o, own)).collect())
     }
 }

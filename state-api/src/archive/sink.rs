@@ -98,6 +98,7 @@ impl<'a> PartSink<'a> {
             groups: groups.into(),
             claim: self.claim.epoch(),
             floor,
+            cut: 0,
             new_bytes: self.new_bytes,
             duration_ms: 0,
             states: self.states,
@@ -174,7 +175,7 @@ impl ArchiveSink for PartSink<'_> {
         let index = u32::try_from(self.states.len()).map_err(|_| Error::internal("a cut has too many states"))?;
         self.ids.insert(id, index);
         self.labels.push(StateLabel::of(spec));
-        self.states.push(PartState { spec: spec.clone(), rows: 0, bytes: 0 });
+        self.states.push(PartState { spec: spec.clone(), rows: Some(0), bytes: Some(0) });
         Ok(())
     }
 
@@ -185,8 +186,8 @@ impl ArchiveSink for PartSink<'_> {
         }
         for row in rows {
             let (tally, bytes) = (&mut self.states[state as usize], row_bytes(&row));
-            tally.rows += 1;
-            tally.bytes += bytes as u64;
+            tally.rows = tally.rows.map(|rows| rows + 1);
+            tally.bytes = tally.bytes.map(|all| all + bytes as u64);
             self.open_bytes += bytes;
             self.open = Some((self.open.map_or(group.0, |(first, _)| first), group.0));
             if let Some(back) = self.group.push(ArchivedRow { state, group, row }) {
@@ -225,7 +226,7 @@ fn encode(
 async fn upload(objects: &Objects, claim: &Claim, shared: &Shared, encoded: Encoded) -> Result<Uploaded> {
     let Encoded { chunks, hash, rows, first_group, last_group } = encoded;
     let bytes = chunks.size();
-    let object = Object { name: claim.name(hash), bytes: bytes as u64, rows, first_group, last_group };
+    let object = Object { name: claim.name(hash), file: None, bytes: bytes as u64, rows, first_group, last_group };
     if let Some(there) = shared.find(&object)
         && objects.is_there(there).await?
     {

@@ -1,10 +1,15 @@
 //! [`PartSource`]: reads a part's rows back, object by object, checking each before it yields a row of it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use statehold_core::{ArchiveSource, ArchiveStep, Error, ErrorKind, KeyGroup, KeyGroups, Resources, Result};
+use statehold_core::{
+    ArchiveSource, ArchiveStep, Error, ErrorKind, KeyGroup, KeyGroups, Millis, Resources, Result, StateSpec,
+};
 
 use super::{
     object::Objects,
@@ -119,6 +124,71 @@ impl ArchiveSource for PartSource<'_> {
     async fn next(&mut self) -> Result<Option<ArchiveStep>> {
         self.refill().await?;
         Ok(self.steps.pop_front().or_else(|| self.last.take()))
+    }
+}
+
+/// Reads several parts of one store, of different owners, as if they were one.
+pub(super) struct PartsSource<'a> {
+    parts: VecDeque<PartSource<'a>>,
+    /// Numbers given to states by name, with what they are.
+    states: Vec<StateSpec>,
+    /// From the current part's numbers.
+    numbers: HashMap<u32, u32>,
+    floor: (Millis, u32),
+    ended: bool,
+}
+
+impl<'a> PartsSource<'a> {
+    /// Reads the groups `groups` of `parts`.
+    pub(super) fn new(objects: &'a Objects, resources: &'a Resources, parts: &[&Part], groups: KeyGroups) -> Self {
+        let parts = parts.iter().map(|part| PartSource::new(objects, resources, part, groups)).collect();
+        Self { parts, states: Vec::new(), numbers: HashMap::new(), floor: (Millis(0), 0), ended: false }
+    }
+
+    /// The number of a part's state, and whether it is new.
+    fn number(&mut self, spec: &StateSpec) -> Result<(u32, bool)> {
+        match (0..).zip(&self.states).find(|(_, known)| known.name == spec.name) {
+            Some((_, known)) if known != spec => {
+                Err(Error::new(ErrorKind::Conflict, "the checkpoint's owners disagree on what the state is")
+                    .in_state(&spec.name)
+                    .advise("let all owners register it alike, and take a checkpoint then"))
+            }
+            Some((number, _)) => Ok((number, false)),
+            None => {
+                self.states.push(spec.clone());
+                Ok((self.states.len() as u32 - 1, true))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ArchiveSource for PartsSource<'_> {
+    async fn next(&mut self) -> Result<Option<ArchiveStep>> {
+        while let Some(part) = self.parts.front_mut() {
+            match part.next().await? {
+                Some(ArchiveStep::State(index, spec)) => {
+                    let (number, new) = self.number(&spec)?;
+                    self.numbers.insert(index, number);
+                    if new {
+                        return Ok(Some(ArchiveStep::State(number, spec)));
+                    }
+                }
+                Some(ArchiveStep::Rows(index, group, rows)) => {
+                    let number = self.numbers.get(&index).copied();
+                    let number = number.ok_or_else(|| Error::internal("rows of a state that no part names"))?;
+                    return Ok(Some(ArchiveStep::Rows(number, group, rows)));
+                }
+                Some(ArchiveStep::Floor(now, incarnation)) => {
+                    self.floor = (self.floor.0.max(now), self.floor.1.max(incarnation));
+                }
+                None => drop(self.parts.pop_front()),
+            }
+        }
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(None);
+        }
+        Ok(Some(ArchiveStep::Floor(self.floor.0, self.floor.1)))
     }
 }
 

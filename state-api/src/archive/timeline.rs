@@ -17,7 +17,7 @@ use statehold_core::{Error, ErrorKind, KeyGroups, Result};
 use super::{
     Metadata,
     checkpoint::{CheckpointId, CheckpointSummary, Select, Status},
-    part::{Part, within},
+    part::{Part, sum, within},
     record::{ClaimEntry, Complete, Entry, PartRef, Record, Retire},
 };
 
@@ -32,6 +32,8 @@ pub(super) struct Timeline {
     checkpoints: BTreeMap<u64, Node>,
     /// Records of the current timeline, ascending.
     current: Vec<u64>,
+    /// Ids that were given up on it: a late answer to that call must not meet answers to another.
+    aborted: BTreeSet<CheckpointId>,
 }
 
 #[derive(Debug)]
@@ -51,8 +53,9 @@ struct PartNode {
     claim: u64,
     store: String,
     groups: KeyGroups,
-    rows: u64,
-    bytes: u64,
+    cut: u64,
+    rows: Option<u64>,
+    bytes: Option<u64>,
     size: u64,
     new_bytes: u64,
     duration_ms: u64,
@@ -184,6 +187,9 @@ impl Timeline {
         let node = ClaimNode { owner: claim.owner.clone(), groups, goes_back, base: claim.base, wrote: false };
         self.claims.insert(epoch, node);
         self.current = path;
+        if goes_back {
+            self.aborted.clear();
+        }
         Ok(())
     }
 
@@ -193,6 +199,7 @@ impl Timeline {
             claim: part.claim,
             store: part.store.clone(),
             groups: part.groups.checked()?,
+            cut: part.cut,
             rows: part.rows(),
             bytes: part.bytes(),
             size: part.size(),
@@ -347,8 +354,8 @@ impl Timeline {
             record,
             stores: parts().map(|p| p.store.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
             parts: node.parts.len(),
-            rows: parts().fold(0, |sum, p| sum.saturating_add(p.rows)),
-            bytes: parts().fold(0, |sum, p| sum.saturating_add(p.bytes)),
+            rows: sum(parts().map(|p| p.rows)),
+            bytes: sum(parts().map(|p| p.bytes)),
             size: parts().fold(0, |sum, p| sum.saturating_add(p.size)),
             new_bytes: node.new_bytes,
             duration_ms: node.duration_ms,

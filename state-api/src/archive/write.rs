@@ -1,15 +1,19 @@
 //! Taking a checkpoint: [`Cut`], and [`Archive::write`].
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
 
-use statehold_core::{Error, KeyGroups, Name, Result, Snapshot, Store, portable};
+use statehold_core::{Error, KeyGroups, Name, NativeCut, Result, Snapshot, Store, portable};
 
 use super::{
     Archive,
-    checkpoint::{CheckpointId, CheckpointInfo},
+    checkpoint::{CheckpointForm, CheckpointId, CheckpointInfo},
     claim::{Claim, check_owned},
     metadata::Metadata,
-    parent::Parent,
+    parent::{Parent, Shared},
     part::Part,
     prepare::not_taken,
     record::{Complete, Entry, PartRef, Record},
@@ -23,6 +27,8 @@ use super::{
 ///
 /// To make it one instant over all stores, keep writers away until [`Cut::take`] returns.
 pub struct Cut {
+    /// Greater than that of every cut that this process took before.
+    number: u64,
     stores: Vec<StoreCut>,
     taken: Instant,
 }
@@ -30,7 +36,13 @@ pub struct Cut {
 struct StoreCut {
     name: String,
     groups: KeyGroups,
-    snapshot: Box<dyn Snapshot>,
+    content: Content,
+}
+
+/// A store's content at the cut.
+enum Content {
+    Rows(Box<dyn Snapshot>),
+    Files(&'static str, Box<dyn NativeCut>),
 }
 
 impl std::fmt::Debug for Cut {
@@ -40,11 +52,20 @@ impl std::fmt::Debug for Cut {
 }
 
 impl Cut {
-    /// Takes the cut of each store, by the name that recover will ask for.
+    /// Takes the cut of each store, by the name that recover will ask for, to be kept in portable form.
     ///
     /// # Errors
     /// `InvalidInput` for no store, a malformed name or one given twice; or what a store fails with.
     pub async fn take(stores: &[(&str, &dyn Store)]) -> Result<Self> {
+        Self::take_as(CheckpointForm::Portable, stores).await
+    }
+
+    /// As [`Cut::take`], to be kept in the form `form`.
+    ///
+    /// # Errors
+    /// As [`Cut::take`].
+    pub async fn take_as(form: CheckpointForm, stores: &[(&str, &dyn Store)]) -> Result<Self> {
+        static CUTS: AtomicU64 = AtomicU64::new(1);
         let taken = Instant::now();
         let names: BTreeSet<&str> = stores.iter().map(|(name, _)| *name).collect();
         if names.len() != stores.len() || names.is_empty() {
@@ -54,10 +75,16 @@ impl Cut {
         let mut cuts = Vec::with_capacity(stores.len());
         for (name, store) in stores {
             Name::new(name)?;
-            let snapshot = store.snapshot().await.map_err(|e| e.in_store(*name))?;
-            cuts.push(StoreCut { name: (*name).to_owned(), groups: store.groups(), snapshot });
+            let native = store.native().filter(|_| form == CheckpointForm::Native);
+            let content = match native {
+                Some(native) => native.cut().await.map(|cut| Content::Files(native.format(), cut)),
+                None => store.snapshot().await.map(Content::Rows),
+            };
+            let content = content.map_err(|e| e.in_store(*name))?;
+            cuts.push(StoreCut { name: (*name).to_owned(), groups: store.groups(), content });
         }
-        Ok(Self { stores: cuts, taken })
+        // Behind the cut: of two that are taken one after the other, the later has the greater number.
+        Ok(Self { number: CUTS.fetch_add(1, Ordering::Relaxed), stores: cuts, taken })
     }
 }
 
@@ -75,7 +102,7 @@ impl Archive {
     ///
     /// # Errors
     /// - `Fenced`: somebody claimed these groups since; nothing was recorded.
-    /// - `Conflict`: the id is taken.
+    /// - `Conflict`: the id is taken or was aborted; or a later cut of this owner is a checkpoint already.
     /// - `InvalidInput`: a store has groups that are not claimed.
     /// - `LimitExceeded`: the metadata is larger than [`Metadata::MAX_BYTES`].
     /// - `Indeterminate`: the object store does not tell whether it took the record: when it
@@ -132,6 +159,7 @@ impl Archive {
             let parts = self.store_parts(claim, id, &cut, &parent).await?;
             let entries = |timeline: &Timeline, number| {
                 may_write(timeline, claim, id)?;
+                timeline.check_cut(claim.epoch(), cut.number)?;
                 parent.check(timeline)?;
                 Ok(make(number, &parts))
             };
@@ -145,15 +173,33 @@ impl Archive {
 
     async fn store_parts(&self, claim: &Claim, id: CheckpointId, cut: &Cut, parent: &Parent) -> Result<Vec<Part>> {
         let mut parts = Vec::with_capacity(cut.stores.len());
-        for StoreCut { name, groups, snapshot } in &cut.stores {
+        for StoreCut { name, groups, content } in &cut.stores {
             let shared = parent.of_store(name, *groups);
-            let mut sink = PartSink::new(&self.objects, &self.resources, claim, &shared);
-            portable::archive(&**snapshot, *groups, &mut sink).await.map_err(|e| e.in_store(name))?;
-            let part = sink.finish(id, name, *groups).await.map_err(|e| e.in_store(name))?;
+            let part = match content {
+                Content::Rows(snapshot) => self.store_rows(claim, id, name, *groups, &**snapshot, &shared).await,
+                Content::Files(format, files) => {
+                    self.store_native(claim, id, name, *groups, (format, &**files), &shared).await
+                }
+            };
+            let part = part.map_err(|e| e.in_store(name))?;
             let duration_ms = u64::try_from(cut.taken.elapsed().as_millis()).unwrap_or(u64::MAX);
-            parts.push(Part { duration_ms, ..part });
+            parts.push(Part { cut: cut.number, duration_ms, ..part });
         }
         Ok(parts)
+    }
+
+    async fn store_rows(
+        &self,
+        claim: &Claim,
+        id: CheckpointId,
+        store: &str,
+        groups: KeyGroups,
+        snapshot: &dyn Snapshot,
+        shared: &Shared,
+    ) -> Result<Part> {
+        let mut sink = PartSink::new(&self.objects, &self.resources, claim, shared);
+        portable::archive(snapshot, groups, &mut sink).await?;
+        sink.finish(id, store, groups).await
     }
 }
 

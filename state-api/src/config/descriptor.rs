@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use statehold_core::{Durability, Limits, Model, Options, Ownership};
 
 use super::origin::Origin;
-use crate::archive::Retention;
+use crate::archive::{CheckpointForm, Retention};
 
 /// Everything a manager needs to open a namespace: from code, or from a TOML file
 /// ([`Descriptor::from_file`]).
@@ -39,6 +39,8 @@ pub struct Descriptor {
 pub struct ArchiveDescriptor {
     /// `file:///path` or `memory://name`.
     pub url: String,
+    /// What checkpoints are kept as.
+    pub form: CheckpointForm,
     /// Which checkpoints stay; the others are pruned after each one that is taken. `None` keeps all.
     pub retention: Option<Retention>,
 }
@@ -49,6 +51,7 @@ impl fmt::Debug for ArchiveDescriptor {
         let scheme = self.url.split_once(':').map_or("", |(scheme, _)| scheme);
         f.debug_struct("ArchiveDescriptor")
             .field("url", &format_args!("{scheme}:…"))
+            .field("form", &self.form)
             .field("retention", &self.retention)
             .finish()
     }
@@ -150,8 +153,17 @@ impl Descriptor {
     /// The same with checkpoints at `url`.
     #[must_use]
     pub fn archive(mut self, url: &str) -> Self {
-        let retention = self.archive.and_then(|a| a.retention);
-        self.archive = Some(ArchiveDescriptor { url: url.to_owned(), retention });
+        let (form, retention) = self.archive.map_or_else(Default::default, |a| (a.form, a.retention));
+        self.archive = Some(ArchiveDescriptor { url: url.to_owned(), form, retention });
+        self
+    }
+
+    /// The same with an archive, if there is one, whose checkpoints have this form.
+    #[must_use]
+    pub fn checkpoint_form(mut self, form: CheckpointForm) -> Self {
+        if let Some(archive) = &mut self.archive {
+            archive.form = form;
+        }
         self
     }
 

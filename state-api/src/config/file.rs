@@ -12,7 +12,7 @@ use super::{
     table::{Context, Table},
     variables::Environment,
 };
-use crate::archive::Retention;
+use crate::archive::{CheckpointForm, Retention};
 
 impl Descriptor {
     /// Reads a descriptor file; see [`Descriptor::from_toml`].
@@ -131,6 +131,7 @@ fn memory(mut table: Table<'_>) -> Result<MemoryDescriptor> {
 fn archive(mut table: Table<'_>) -> Result<ArchiveDescriptor> {
     let url = table.text("url");
     let url = url.and_then(|u| table.required("url", u));
+    let form = table.choice("form", &CheckpointForm::ALL.map(|f| (f.as_str(), f)));
     let keep_last = table.integer::<u32>("keep_last", "1 or more");
     let keep_for = table.duration("keep_for");
     table.done()?;
@@ -139,7 +140,7 @@ fn archive(mut table: Table<'_>) -> Result<ArchiveDescriptor> {
         keep_last: keep_last.unwrap_or(1) as usize,
         keep_for: keep_for.map(Duration::from_millis),
     });
-    Ok(ArchiveDescriptor { url: url?, retention })
+    Ok(ArchiveDescriptor { url: url?, form: form?.unwrap_or_default(), retention })
 }
 
 fn store(mut table: Table<'_>) -> Result<StoreDescriptor> {

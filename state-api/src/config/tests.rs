@@ -103,7 +103,7 @@ fn each_mistake_in_a_key_names_line_path_and_the_allowed_keys() {
         ),
         (
             "namespace = 'a'\narchive = { urls = 1 }\n[stores.s]\nkind = 'memory'",
-            "orders.toml:2: archive.urls: unknown key; did you mean `url`? allowed: url, keep_last, keep_for",
+            "orders.toml:2: archive.urls: unknown key; did you mean `url`? allowed: url, form, keep_last, keep_for",
         ),
         (
             "namespace = 'a'\n[memory]\nengine = 1\nbuffer = 2",

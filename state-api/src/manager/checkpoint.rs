@@ -4,7 +4,10 @@ use statehold_core::{Error, ErrorKind, Ownership, Result, Store};
 
 use super::{Inner, StateManager, builder::Start};
 use crate::{
-    archive::{Archive, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, PreparedPart, Pruned, Retention, Select},
+    archive::{
+        Archive, CheckpointForm, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, PreparedPart, Pruned, Retention,
+        Select,
+    },
     runtime::to_the_end,
 };
 
@@ -109,16 +112,32 @@ impl StateManager {
         self.checkpoints()?.prune(retention, claim.as_ref()).await
     }
 
+    /// Takes a checkpoint in portable form, whatever form the descriptor says: one that any engine takes.
+    ///
+    /// # Errors
+    /// As [`StateManager::archive`].
+    pub async fn savepoint(&self, id: CheckpointId, metadata: &Metadata) -> Result<CheckpointInfo> {
+        self.cut_as(CheckpointForm::Portable, id, metadata).await?.persist().await
+    }
+
     /// Takes one cut over all stores. Writers wait while staged rows are committed and the snapshots are
     /// taken, and go on when this returns; the cut is then stored by [`PendingCheckpoint::persist`].
     ///
     /// # Errors
     /// `InvalidInput` without an archive or read-only; what an engine fails with.
     pub async fn cut(&self, id: CheckpointId, metadata: &Metadata) -> Result<PendingCheckpoint> {
+        let form = self.0.descriptor.archive.as_ref().map(|a| a.form).unwrap_or_default();
+        self.cut_as(form, id, metadata).await
+    }
+
+    async fn cut_as(&self, form: CheckpointForm, id: CheckpointId, metadata: &Metadata) -> Result<PendingCheckpoint> {
         let archive = self.checkpoints()?.clone();
-        // Less is left to commit while writers wait.
+        // Less is left to commit, and to write into files, while writers wait.
         for runtime in self.0.stores.values() {
             runtime.flush().await?;
+            if let Some(native) = runtime.store.native().filter(|_| form == CheckpointForm::Native) {
+                drop(native.cut().await?);
+            }
         }
         let mut gates = Vec::new();
         for runtime in self.0.stores.values() {
@@ -139,7 +158,7 @@ impl StateManager {
                 .advise("repeat the recover"));
         }
         let stores: Vec<(&str, &dyn Store)> = self.0.stores.iter().map(|(n, r)| (n.as_str(), &*r.store)).collect();
-        let cut = Cut::take(&stores).await?;
+        let cut = Cut::take_as(form, &stores).await?;
         let retention = self.0.descriptor.archive.as_ref().and_then(|a| a.retention);
         Ok(PendingCheckpoint { archive, claim, id, metadata: metadata.clone(), cut, retention })
     }
@@ -172,14 +191,13 @@ impl StateManager {
         let inner = &self.0;
         let exclusive = inner.descriptor.stores.values().all(|s| s.ownership == Ownership::Exclusive);
         let archive = inner.archive.as_ref().filter(|_| !read_only && exclusive);
-        let base = match (start, archive) {
-            (Start::At(id), Some(archive)) => return inner.go_back(archive, id).await.map(drop),
-            // What the stores hold builds on the latest checkpoint, or there is none.
-            (Start::AsLeft, Some(archive)) => latest(archive).await?,
-            _ => None,
-        };
         if let Some(archive) = archive {
-            let claim = archive.claim(inner.groups, &inner.owner, base).await?;
+            let claim = match start {
+                Start::At(id) => return inner.go_back(archive, id).await.map(drop),
+                // What the stores hold builds on the latest checkpoint, or there is none.
+                Start::AsLeft => archive.claim_latest(inner.groups, &inner.owner).await?,
+                Start::Empty => archive.claim(inner.groups, &inner.owner, None).await?,
+            };
             *inner.held.lock() = Some(Held::whole(claim));
         }
         if start == Start::Empty {

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
     Address, ArchiveSink, ArchiveSource, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability, Error,
-    ErrorKind, KeyGroups, Limits, Loader, Millis, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot,
-    StateId, StateOperator, StateSpec, Store, WriterId,
+    ErrorKind, KeyGroups, Limits, Loader, Millis, NativeArchive, Op, OpenRequest, Options, Page, Reads, Result,
+    ScanRequest, Snapshot, StateId, StateOperator, StateSpec, Store, WriterId,
 };
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
@@ -218,6 +218,11 @@ impl Store for FaultStore {
     fn reserve_ordinals(&self, count: u64) -> Option<u64> {
         self.inner.reserve_ordinals(count)
     }
+
+    fn native(&self) -> Option<&dyn NativeArchive> {
+        self.inner.native()
+    }
+
     fn memory(&self) -> u64 {
         self.inner.memory()
     }

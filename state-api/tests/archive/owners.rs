@@ -58,7 +58,7 @@ async fn life_2_two_owners_prepare_at_once_and_the_coordinator_completes() {
     assert_eq!(ids(&coordinator).await, [0_u64; 0]);
     assert_eq!(coordinator.prepared(ONE).await.unwrap().len(), 2);
     let info = coordinator.complete(ONE, &Metadata::new().with("offset", 7)).await.unwrap();
-    assert_eq!((info.summary.parts, info.summary.rows), (2, 100));
+    assert_eq!((info.summary.parts, info.summary.rows), (2, Some(100)));
     assert_eq!(coordinator.verify(Select::Latest).await.unwrap().rows, 100);
     assert!(coordinator.prepared(ONE).await.unwrap().is_empty());
     for (upper, rows) in [(false, low.content().rows), (true, high.content().rows)] {
@@ -82,19 +82,43 @@ async fn life_2_a_checkpoint_that_lacks_an_owners_part_is_refused_naming_the_gro
 }
 
 #[tokio::test]
-async fn life_2_an_aborted_checkpoint_can_be_prepared_and_completed_anew() {
+async fn life_2_a_late_answer_to_a_call_that_was_given_up_is_in_no_checkpoint() {
     let store = objects();
     let (lower, upper) = (Owner::new(&store, false).await, Owner::new(&store, true).await);
     let whole = counts(20);
     lower.prepare(ONE, &halved(&counts(3), false)).await.unwrap();
     assert_eq!(lower.archive.abort(ONE).await.unwrap(), 1);
-    assert_eq!(lower.archive.abort(ONE).await.unwrap(), 0);
-    lower.prepare(ONE, &halved(&whole, false)).await.unwrap();
-    upper.prepare(ONE, &halved(&whole, true)).await.unwrap();
-    assert_eq!(upper.archive.complete(ONE, &Metadata::new()).await.unwrap().summary.rows, 20);
-    for late in [lower.archive.abort(ONE).await.map(drop), lower.prepare(ONE, &halved(&whole, false)).await.map(drop)] {
+    for late in [
+        upper.prepare(ONE, &halved(&whole, true)).await.map(drop),
+        lower.archive.abort(ONE).await.map(drop),
+        lower.archive.complete(ONE, &Metadata::new()).await.map(drop),
+    ] {
+        let error = late.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.advice().unwrap().contains("another id"), "{error}");
+    }
+    let two = CheckpointId(2);
+    lower.prepare(two, &halved(&whole, false)).await.unwrap();
+    upper.prepare(two, &halved(&whole, true)).await.unwrap();
+    assert_eq!(upper.archive.complete(two, &Metadata::new()).await.unwrap().summary.rows, Some(20));
+    for late in [lower.archive.abort(two).await.map(drop), lower.prepare(two, &halved(&whole, false)).await.map(drop)] {
         assert_eq!(late.unwrap_err().kind(), ErrorKind::Conflict);
     }
+}
+
+#[tokio::test]
+async fn life_2_the_latest_never_goes_back_to_an_earlier_cut() {
+    let (archive, claim) = crate::support::fresh().await;
+    let early = Cut::take(&[("local", counts(1).store())]).await.unwrap();
+    let prepared = Cut::take(&[("local", counts(2).store())]).await.unwrap();
+    let late = Cut::take(&[("local", counts(3).store())]).await.unwrap();
+    let none = Metadata::new();
+    let write = |id, cut| archive.write(&claim, CheckpointId(id), &none, cut);
+    archive.prepare(&claim, CheckpointId(2), prepared).await.unwrap();
+    write(3, late).await.unwrap();
+    assert_eq!(write(1, early).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(archive.complete(CheckpointId(2), &Metadata::new()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(ids(&archive).await, [3]);
 }
 
 #[tokio::test]

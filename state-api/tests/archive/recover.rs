@@ -36,8 +36,8 @@ async fn a_rolled_back_timeline_is_never_latest_and_gives_its_ids_back() {
     assert_eq!(superseded.status, Status::Superseded);
     checkpoint(&archive, &back, 6, &counts(60)).await.unwrap();
     let shelf = counts(0);
-    assert_eq!(recover(&archive, id(6), &shelf).await.unwrap().summary.rows, 60);
-    assert_eq!(recover(&archive, id(7), &shelf).await.unwrap().summary.rows, 7);
+    assert_eq!(recover(&archive, id(6), &shelf).await.unwrap().summary.rows, Some(60));
+    assert_eq!(recover(&archive, id(7), &shelf).await.unwrap().summary.rows, Some(7));
     assert_eq!(ids(&archive).await, [5, 6, 7, 6]);
     assert_eq!(checkpoint(&archive, &back, 5, &counts(1)).await.unwrap_err().kind(), ErrorKind::Conflict);
 }

@@ -10,6 +10,7 @@ mod descriptor;
 mod drop;
 mod fault;
 mod narrow;
+mod native;
 mod owner;
 mod recover;
 mod registry;

@@ -36,6 +36,10 @@ impl<E: FileEngine> Native<E> {
 
 #[async_trait]
 impl<E: FileEngine> NativeArchive for Native<E> {
+    fn format(&self) -> &'static str {
+        E::FORMAT
+    }
+
     async fn cut(&self) -> Result<Box<dyn NativeCut>> {
         let name = self.name("cut");
         let cut = self.inner.hop(move |inner| cut::take(inner, &name)).finish().await?;

@@ -21,9 +21,33 @@ pub(in crate::archive) struct Prepared {
 impl Timeline {
     /// Gives up what was prepared for `id`.
     pub(super) fn abort(&mut self, id: CheckpointId) {
+        self.aborted.insert(id);
         for part in self.parts.values_mut().filter(|p| p.checkpoint == id) {
             part.aborted = true;
         }
+    }
+
+    /// Whether somebody gave `id` up.
+    pub(in crate::archive) fn is_aborted(&self, id: CheckpointId) -> bool {
+        self.aborted.contains(&id)
+    }
+
+    /// Refuses a cut if a later one of the same claim is a checkpoint: the latest would go back.
+    ///
+    /// # Errors
+    /// `Conflict` naming that checkpoint.
+    pub(in crate::archive) fn check_cut(&self, claim: u64, cut: u64) -> Result<()> {
+        match self.overtaken(claim, cut) {
+            None => Ok(()),
+            Some(id) => Err(Error::new(ErrorKind::Conflict, format!("checkpoint {id} is of a later cut"))
+                .about(id.to_string())
+                .advise("persist cuts in the order they were taken")),
+        }
+    }
+
+    fn overtaken(&self, claim: u64, cut: u64) -> Option<CheckpointId> {
+        let later = |at: &PartRef| self.parts.get(at).is_some_and(|p| p.claim == claim && p.cut > cut);
+        self.checkpoints.values().rev().find(|c| c.parts.iter().any(later)).map(|c| c.id)
     }
 
     /// Whether the part may still come into a checkpoint.
@@ -33,7 +57,8 @@ impl Timeline {
         let repeated = self.parts.range(PartRef { record: at.record + 1, entry: 0 }..).any(|(_, later)| {
             (later.checkpoint, &later.store) == (id, &part.store) && later.groups.overlaps(&part.groups)
         });
-        !part.aborted && !completed && !repeated && self.successor(part.claim).is_none()
+        let overtaken = self.overtaken(part.claim, part.cut).is_some();
+        !part.aborted && !completed && !repeated && !overtaken && self.successor(part.claim).is_none()
     }
 
     /// What is prepared for `id`, the newest where an owner did it twice.
@@ -68,6 +93,13 @@ impl Timeline {
             let mut next = 0;
             let total = self.key_groups().unwrap_or(0);
             for range in ranges.iter().map(KeyGroups::range).chain([total..total]) {
+                if range.start < next {
+                    let message = format!("two parts of store `{store}` have key group {}", range.start);
+                    return Err(Error::new(ErrorKind::Conflict, message)
+                        .in_store(store)
+                        .about(id.to_string())
+                        .advise("abort the checkpoint, and let owners of disjoint groups prepare another"));
+                }
                 if range.start > next {
                     let message = format!("key groups {next}..{} of store `{store}` are not prepared", range.start);
                     return Err(Error::new(ErrorKind::Conflict, message)

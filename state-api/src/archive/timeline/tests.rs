@@ -59,9 +59,10 @@ fn part(id: u64, claim: u64, groups: KeyGroups) -> Part {
         groups: groups.into(),
         claim,
         floor: Floor::new(statehold_core::Millis(0), 0),
+        cut: 0,
         new_bytes: 0,
         duration_ms: 0,
-        states: vec![PartState { spec, rows: 0, bytes: 0 }],
+        states: vec![PartState { spec, rows: Some(0), bytes: Some(0) }],
         objects: Vec::new(),
     }
 }
@@ -196,7 +197,7 @@ fn life_4_records_that_contradict_the_log_are_corrupt_and_change_nothing() {
     let mut twice = part(2, claim, half);
     twice.states.push(twice.states[0].clone());
     let mut more = part(2, claim, half);
-    more.states[0].rows = 1;
+    more.states[0].rows = Some(1);
     let mut outside = part(2, claim, half);
     outside.store = "../local".into();
     for entries in [
