@@ -90,9 +90,10 @@ impl Drop for S3Server {
 
 async fn serve(listener: TcpListener, service: S3Service) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let http = Builder::new(TokioExecutor::new());
     loop {
         let (socket, _) = listener.accept().await?;
-        let connection = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service.clone());
+        let connection = http.serve_connection(TokioIo::new(socket), service.clone());
         tokio::spawn(connection.into_owned());
     }
 }

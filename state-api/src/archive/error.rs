@@ -57,27 +57,20 @@ fn explain_answer(cause: &StoreError) -> Option<(ErrorKind, String, &'static str
     if answer.starts_with("Received redirect without LOCATION") {
         return Some((ErrorKind::InvalidInput, "the bucket is in another region".into(), REGION));
     }
-    let code = answer.split_once("<Code>")?.1.split_once("</Code>")?.0;
-    if code.len() > 64 || !code.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let (kind, advice) = match code {
-        "NoSuchBucket" | "ContainerNotFound" => (ErrorKind::NotFound, BUCKET),
-        "PermanentRedirect"
-        | "TemporaryRedirect"
-        | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraintException" => (ErrorKind::InvalidInput, REGION),
-        "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "AccessDenied"
-        | "ExpiredToken"
-        | "InvalidToken"
-        | "AuthenticationFailed"
-        | "AuthorizationFailure"
-        | "RequestTimeTooSkewed" => (ErrorKind::InvalidInput, CREDENTIALS),
+    let code = answer.split_once("<Code>").and_then(|(_, rest)| Some(rest.split_once("</Code>")?.0));
+    let code = code.filter(|c| c.len() <= 64 && c.bytes().all(|b| b.is_ascii_alphanumeric()));
+    // A list's status is told in words only.
+    let status = answer.split_once("status code: ").and_then(|(_, rest)| rest.get(..3));
+    let (kind, advice) = match (code, status) {
+        (Some("NoSuchBucket" | "ContainerNotFound"), _) => (ErrorKind::NotFound, BUCKET),
+        (Some("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed"), _) => {
+            (ErrorKind::InvalidInput, REGION)
+        }
+        (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken"), _)
+        | (_, Some("401" | "403")) => (ErrorKind::InvalidInput, CREDENTIALS),
         _ => return None,
     };
-    Some((kind, format!("the object store answers {code}"), advice))
+    Some((kind, format!("the object store answers {}", code.or(status)?), advice))
 }
 
 fn last_cause(cause: &StoreError) -> Option<&dyn std::error::Error> {
@@ -128,6 +121,8 @@ mod tests {
         assert_eq!(status("SignatureDoesNotMatch").kind(), ErrorKind::InvalidInput);
         assert!(status("AuthorizationHeaderMalformed").to_string().contains("AWS_REGION"));
         assert!(answer("Received redirect without LOCATION, this").to_string().contains("AWS_REGION"));
+        let unknown_key = "Server returned non-2xx status code: 403 Forbidden: <Code>NotSignedUp</Code>";
+        assert_eq!(answer(unknown_key).kind(), ErrorKind::InvalidInput);
         assert_eq!(status("SlowDown").kind(), ErrorKind::Unavailable);
         assert_eq!(status("a b").kind(), ErrorKind::Unavailable);
     }
