@@ -47,6 +47,13 @@ mod bucket {
         if with_timeout("AWS") {
             builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), TIMEOUT);
         }
+        let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+        let allowed = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+        if endpoint.is_some_and(|e| e.starts_with("http://")) && allowed.as_deref() != Some("true") {
+            return Err(Error::invalid(format!("the endpoint of `s3://{bucket}` is plain http"))
+                .about("url")
+                .advise("write https, or set AWS_ALLOW_HTTP=true where nobody listens in"));
+        }
         // The log rests on it, whatever AWS_CONDITIONAL_PUT says.
         let builder = builder.with_conditional_put(S3ConditionalPut::ETagMatch);
         built("s3", bucket, builder.with_bucket_name(bucket).with_retry(retries()).build())
