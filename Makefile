@@ -21,7 +21,7 @@ test: lint docs
 	$(SETUP) && cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
 	$(SETUP) && .ci/direction
 	$(SETUP) && CXX=none LIBCLANG_PATH=/none cargo check --quiet -p statehold
-	$(SETUP) && cargo nextest run --workspace
+	$(SETUP) tests && cargo nextest run --workspace
 	$(SETUP) && cargo test --workspace --doc
 
 fmt:

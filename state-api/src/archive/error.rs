@@ -5,6 +5,8 @@ use std::{error::Error as _, io};
 use object_store::Error as StoreError;
 use statehold_core::{Error, ErrorKind};
 
+use super::cloud::CREDENTIALS;
+
 /// The error of `doing` something to `what`, e.g. reading an object.
 pub(super) fn failed(doing: &str, what: &str, cause: StoreError) -> Error {
     let (kind, reason, advice) = explain(&cause);
@@ -15,6 +17,9 @@ pub(super) fn failed(doing: &str, what: &str, cause: StoreError) -> Error {
 fn explain(cause: &StoreError) -> (ErrorKind, String, &'static str) {
     const RETRY: &str = "try again when the object store answers";
     const PERMISSION: &str = "let this process read and write the archive's folder";
+    if let Some((kind, reason, advice)) = explain_answer(cause) {
+        return (kind, reason, advice);
+    }
     match cause {
         StoreError::NotFound { .. } => return (ErrorKind::NotFound, "it does not exist".into(), RETRY),
         StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
@@ -44,6 +49,38 @@ fn explain(cause: &StoreError) -> (ErrorKind, String, &'static str) {
     (kind, io.to_string(), advice)
 }
 
+/// What a cloud's own error code means. Of its answer only the code, a word, is repeated.
+fn explain_answer(cause: &StoreError) -> Option<(ErrorKind, String, &'static str)> {
+    const BUCKET: &str = "check the bucket in the archive's URL; create it first";
+    const REGION: &str = "set AWS_REGION, or AWS_ENDPOINT_URL, to those of the bucket";
+    let answer = last_cause(cause)?.to_string();
+    if answer.starts_with("Received redirect without LOCATION") {
+        return Some((ErrorKind::InvalidInput, "the bucket is in another region".into(), REGION));
+    }
+    let code = answer.split_once("<Code>").and_then(|(_, rest)| Some(rest.split_once("</Code>")?.0));
+    let code = code.filter(|c| c.len() <= 64 && c.bytes().all(|b| b.is_ascii_alphanumeric()));
+    // A list's status is told in words only.
+    let status = answer.split_once("status code: ").and_then(|(_, rest)| rest.get(..3));
+    let (kind, advice) = match (code, status) {
+        (Some("NoSuchBucket" | "ContainerNotFound"), _) => (ErrorKind::NotFound, BUCKET),
+        (Some("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed"), _) => {
+            (ErrorKind::InvalidInput, REGION)
+        }
+        (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken"), _)
+        | (_, Some("401" | "403")) => (ErrorKind::InvalidInput, CREDENTIALS),
+        _ => return None,
+    };
+    Some((kind, format!("the object store answers {}", code.or(status)?), advice))
+}
+
+fn last_cause(cause: &StoreError) -> Option<&dyn std::error::Error> {
+    let mut last = cause.source()?;
+    while let Some(inner) = last.source() {
+        last = inner;
+    }
+    Some(last)
+}
+
 /// The operating system's error at the bottom, if there is one.
 fn io_cause(cause: &StoreError) -> Option<&io::Error> {
     let mut next = cause.source();
@@ -71,6 +108,23 @@ mod tests {
         assert_eq!(kind(io::ErrorKind::PermissionDenied), ErrorKind::InvalidInput);
         assert_eq!(kind(io::ErrorKind::NotADirectory), ErrorKind::InvalidInput);
         assert_eq!(kind(io::ErrorKind::ConnectionReset), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn a_clouds_code_tells_a_wrong_bucket_from_a_wrong_region_and_wrong_credentials() {
+        let answer = |text: &str| {
+            let source = text.to_owned().into();
+            failed("read", "s3://b/log", StoreError::Generic { store: "S3", source })
+        };
+        let status = |code| answer(&format!("Server returned non-2xx status code: 400: <Error><Code>{code}</Code>"));
+        assert_eq!(status("NoSuchBucket").kind(), ErrorKind::NotFound);
+        assert_eq!(status("SignatureDoesNotMatch").kind(), ErrorKind::InvalidInput);
+        assert!(status("AuthorizationHeaderMalformed").to_string().contains("AWS_REGION"));
+        assert!(answer("Received redirect without LOCATION, this").to_string().contains("AWS_REGION"));
+        let unknown_key = "Server returned non-2xx status code: 403 Forbidden: <Code>NotSignedUp</Code>";
+        assert_eq!(answer(unknown_key).kind(), ErrorKind::InvalidInput);
+        assert_eq!(status("SlowDown").kind(), ErrorKind::Unavailable);
+        assert_eq!(status("a b").kind(), ErrorKind::Unavailable);
     }
 
     #[test]

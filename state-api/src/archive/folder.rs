@@ -12,7 +12,10 @@ use parking_lot::Mutex;
 use statehold_core::{Error, Result};
 use url::Url;
 
-const ADVICE: &str = "write file:///absolute/path or memory://name";
+use super::cloud;
+
+const ADVICE: &str = "write file:///absolute/path, s3://bucket/folder, gs://bucket/folder, az://container/folder or \
+                      memory://name";
 
 /// A folder of an object store.
 #[derive(Clone)]
@@ -34,9 +37,13 @@ impl Folder {
         match scheme {
             "file" => Self::local(url, rest),
             "memory" => Self::memory(rest),
+            "s3" | "gs" | "az" => Self::cloud(scheme, url),
             other => {
                 let shown: String = other.chars().take(32).collect();
-                Err(wrong(format!("unknown archive scheme `{}`; known are: file, memory", shown.escape_debug())))
+                Err(wrong(format!(
+                    "unknown archive scheme `{}`; known are: file, s3, gs, az, memory",
+                    shown.escape_debug()
+                )))
             }
         }
     }
@@ -77,6 +84,26 @@ impl Folder {
         }
         let store = SHARED.lock().entry(name.to_owned()).or_default().clone();
         Ok(Self { store, path: Path::ROOT, local: None, shown: format!("memory://{name}").into() })
+    }
+
+    /// A folder of a bucket. The whole bucket is one too.
+    fn cloud(scheme: &str, url: &str) -> Result<Self> {
+        let parsed = Url::parse(url).map_err(|_| wrong("the archive's URL is malformed"))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(wrong("credentials do not belong in the archive's URL").advise(cloud::CREDENTIALS));
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() || parsed.port().is_some() {
+            return Err(wrong("the archive's URL has more than a bucket and a folder")
+                .advise("options such as the endpoint are read from the environment, e.g. AWS_ENDPOINT_URL"));
+        }
+        let Some(bucket) = parsed.host_str().filter(|b| !b.is_empty()) else {
+            return Err(wrong("the archive's URL names no bucket"));
+        };
+        let path = Path::from_url_path(parsed.path())
+            .map_err(|cause| wrong("the archive's URL is not a path").because(cause))?;
+        let shown = format!("{scheme}://{bucket}/{path}");
+        let shown = shown.trim_end_matches('/').into();
+        Ok(Self { store: cloud::open(scheme, bucket)?, path, shown })
     }
 
     /// A folder in this folder.
@@ -156,10 +183,20 @@ mod tests {
     }
 
     #[test]
-    fn own_4_an_unknown_scheme_lists_the_known_ones_and_no_password() {
-        let error = Folder::open("s3://user:s3cr3t@bucket/path").unwrap_err();
-        assert!(error.to_string().contains("file, memory"), "{error}");
-        assert!(!format!("{error:?}").contains("s3cr3t"), "{error:?}");
+    fn own_4_no_error_of_a_url_shows_its_password() {
+        for (url, says) in [
+            ("ftp://user:s3cr3t@host/path", "file, s3, gs, az, memory"),
+            ("s3://user:s3cr3t@bucket/path", "environment"),
+            ("az://:s3cr3t@container", "environment"),
+            ("gs://bucket/path?key=s3cr3t", "environment"),
+            ("s3://[s3cr3t/path", "malformed"),
+            ("s3:///s3cr3t", "no bucket"),
+        ] {
+            let error = Folder::open(url).unwrap_err();
+            assert_eq!(error.kind(), statehold_core::ErrorKind::InvalidInput, "{url}");
+            assert!(error.to_string().contains(says), "{url}: {error}");
+            assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error:?}");
+        }
     }
 
     #[test]

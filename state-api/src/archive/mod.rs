@@ -28,6 +28,7 @@
 mod checkpoint;
 mod chunks;
 mod claim;
+mod cloud;
 mod error;
 mod folder;
 mod log;
@@ -82,6 +83,11 @@ impl Archive {
     ///
     /// - `file:///absolute/path`: a folder, written with fsync of files and folders. Relative
     ///   paths and `~` are refused; nothing is created before the first claim.
+    /// - `s3://bucket/folder`, `gs://bucket/folder`, `az://container/folder`, with the Cargo feature `s3`, `gcs`,
+    ///   `azure`. Credentials, region and endpoint come from the environment alone: the variables that
+    ///   [`object_store`] reads, such as `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, `AWS_ALLOW_HTTP`,
+    ///   `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME`. A request is given 60 s (`AWS_TIMEOUT`), and sent
+    ///   up to 6 times within 60 s. The store must have conditional puts (`If-None-Match`).
     /// - `memory://name`: within this process, shared by all who open the same name, gone with
     ///   the process.
     ///
