@@ -77,15 +77,13 @@ impl FileEngine for RocksEngine {
         }
         // What is left is in files that hold kept rows too.
         let files = self.db.live_files().map_err(translate)?;
-        let mut batch = self.batch();
-        let mixed: Vec<_> = dead.iter().filter(|range| files.iter().any(|file| overlaps(file, range))).collect();
-        for (from, to) in &mixed {
-            batch.delete_range(from, to);
-        }
-        self.write(&mut batch, WriteLevel::Unlogged)?;
-        self.flush()?;
-        for (from, to) in mixed {
-            self.rewrite(Some(from), Some(to))?;
+        for range in dead.iter().filter(|range| files.iter().any(|file| overlaps(file, range))) {
+            // A file of its own for each tombstone: one of several would reach over what is kept.
+            let mut batch = self.batch();
+            batch.delete_range(&range.0, &range.1);
+            self.write(&mut batch, WriteLevel::Unlogged)?;
+            self.flush()?;
+            self.rewrite(Some(&range.0), Some(&range.1))?;
         }
         for _ in 0..ROUNDS {
             let mut files = self.db.live_files().map_err(translate)?;

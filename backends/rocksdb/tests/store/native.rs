@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use futures::executor::block_on;
 use rocksdb::{DB, LiveFile, Options};
-use statehold_core::{KeyGroups, NativeCut, Store};
+use statehold_core::{Batch, Cell, Durability, KeyGroups, Mutation, NativeCut, OpenRequest, Store, Unclean};
 
 use crate::support::{Place, at, close, fill, open, register, values};
 
@@ -21,18 +21,52 @@ fn ranges(cut: &dyn NativeCut, copy: &Path) -> Vec<LiveFile> {
     DB::open_for_read_only(&Options::default(), copy, false).unwrap().live_files().unwrap()
 }
 
-/// A store of `groups` in `place` that is made of the files of `whole`.
-fn recovered(place: &Place, groups: KeyGroups, whole: &dyn NativeCut) -> Arc<dyn Store> {
-    let mut request = place.request.clone();
-    request.groups = groups;
-    let store = open(&request).unwrap();
+/// A store of `groups` in `place` that is made of the files of `parts`.
+fn recovered(place: &Place, groups: KeyGroups, parts: &[(KeyGroups, &dyn NativeCut)]) -> Arc<dyn Store> {
+    let store = open(&OpenRequest { groups, ..place.request.clone() }).unwrap();
     let mut loader = block_on(store.native().unwrap().loader(groups)).unwrap();
-    let folder = loader.part(KeyGroups::all(8).unwrap()).unwrap();
-    for file in whole.files() {
-        fs::hard_link(&file.path, folder.join(&file.name)).unwrap();
+    for (groups, part) in parts {
+        let folder = loader.part(*groups).unwrap();
+        for file in part.files() {
+            fs::hard_link(&file.path, folder.join(&file.name)).unwrap();
+        }
     }
     block_on(loader.publish()).unwrap();
     store
+}
+
+fn all() -> KeyGroups {
+    KeyGroups::all(8).unwrap()
+}
+
+/// Puts a value under those of the keys `0..n` that are of the store's groups.
+fn fill_own(store: &dyn Store, n: u32) -> usize {
+    let state = register(store);
+    let own = (0..n).map(|i| at(state, i)).filter(|at| store.groups().contains(at.group));
+    let mutations: Vec<_> = own.map(|at| Mutation::Put(at, Cell::new("value"))).collect();
+    let count = mutations.len();
+    let mut batch = Batch { mutations, ..Batch::default() };
+    batch.sort();
+    block_on(store.commit(batch).finish()).unwrap();
+    count
+}
+
+#[test]
+fn life_6_a_part_that_once_threw_everything_away_takes_in_others() {
+    let (low, high, joined) = (Place::new(), Place::new(), Place::new());
+    let groups = [KeyGroups::new(0..4, 8).unwrap(), KeyGroups::new(4..8, 8).unwrap()];
+    let request = OpenRequest { groups: groups[0], durability: Durability::Visible, ..low.request };
+    let unclean = open(&request).unwrap();
+    fill_own(&*unclean, 100);
+    drop(unclean);
+    // Under a tombstone over all groups there is.
+    let low = open(&OpenRequest { unclean: Unclean::Discard, ..request }).unwrap();
+    let high = open(&OpenRequest { groups: groups[1], ..high.request }).unwrap();
+    let count = fill_own(&*low, 4000) + fill_own(&*high, 1000);
+    let cuts = [cut(&*low), cut(&*high)];
+    let joined = recovered(&joined, all(), &[(groups[0], &*cuts[0]), (groups[1], &*cuts[1])]);
+    let state = register(&*joined);
+    assert_eq!(values(&*joined, state, 0..8).unwrap().len(), count);
 }
 
 #[test]
@@ -51,7 +85,7 @@ fn life_6_files_of_a_half_end_where_it_ends() {
     let files = cut(&*store);
     let groups = KeyGroups::new(2..5, 8).unwrap();
     let expected = (0..4000).filter(|&i| groups.contains(at(state, i).group)).count();
-    let part = recovered(&half, groups, &*files);
+    let part = recovered(&half, groups, &[(all(), &*files)]);
     let state = register(&*part);
     assert_eq!(values(&*part, state, 2..5).unwrap().len(), expected);
     let scratch = tempfile::TempDir::new().unwrap();
@@ -73,7 +107,7 @@ fn life_6_files_that_lie_within_the_range_are_kept_as_they_are() {
     block_on(store.compact()).unwrap();
     fill(&*store, state, 100, b"fresh");
     let files = cut(&*store);
-    let recovered = recovered(&same, KeyGroups::all(8).unwrap(), &*files);
+    let recovered = recovered(&same, all(), &[(all(), &*files)]);
     let again = cut(&*recovered);
     for file in files.files().iter().filter(|file| file.stable) {
         let bytes = fs::read(&file.path).unwrap();
