@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod large;
+mod native;
 mod ratio;
 mod raw;
 mod report;
@@ -58,6 +59,12 @@ enum Bench {
         #[arg(long, default_value_t = 128)]
         engine: usize,
     },
+    /// Native cuts, recovery and rescale at RocksDB's own door.
+    Native {
+        /// Keys.
+        #[arg(long, default_value_t = 1_000_000)]
+        n: u64,
+    },
     /// `statehold quickstart` against the same counts in plain HashMaps.
     Wordcount {
         /// Size of the text, in MB.
@@ -75,6 +82,7 @@ async fn main() -> Result<()> {
         Bench::Streaming { n, kind, parts } => streaming_rows(n, &kind, &parts).await,
         Bench::Ratio { n, repeat } => ratio::run(n, repeat).await,
         Bench::Large { n, engine } => large::run(n, engine << 20).await,
+        Bench::Native { n } => native::run(n).await,
         Bench::Wordcount { megabytes, repeat } => wordcount::run(megabytes, repeat),
     }
 }

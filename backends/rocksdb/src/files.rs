@@ -11,13 +11,13 @@ use rocksdb::{BottommostLevelCompaction, CompactOptions, LiveFile, checkpoint::C
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use statehold_core::{
     Error, ErrorKind, NativeFile, Result,
-    ordered::{Access, Engine, EngineBatch, FileEngine, NotReplaced, PutRow, WriteLevel},
+    ordered::{Access, Engine, EngineBatch, FileEngine, NotReplaced, RowRange, Run, Share, WriteLevel},
 };
 
 use crate::{
     engine::RocksEngine,
     error::{directory, translate},
-    ingest::Tables,
+    ingest,
     open::open_db,
 };
 
@@ -43,14 +43,14 @@ impl FileEngine for RocksEngine {
     }
 
     fn open_files(&self, folder: &Path, access: Access) -> Result<Self> {
-        if !folder.join("CURRENT").exists() {
+        if access != Access::Create && !folder.join("CURRENT").exists() {
             return Err(Error::corrupt(format!("there is no RocksDB database in `{}`", folder.display()))
                 .about("CURRENT")
                 .advise("give all files of the cut, under their own names"));
         }
         let mut setup = self.setup.clone();
         let options = &mut setup.options;
-        options.create_if_missing(false);
+        options.create_if_missing(access == Access::Create);
         // What is kept must stay as it is, and looking at a cut must not open all of its files.
         options.set_disable_auto_compactions(true);
         options.set_max_open_files(PART_FILES);
@@ -59,22 +59,34 @@ impl FileEngine for RocksEngine {
         Self::new(db, setup, Arc::clone(&self.memory), self.own_cache, None)
     }
 
-    fn retain(&self, keep: &[Range]) -> Result<()> {
+    fn share(&self, keep: &[RowRange]) -> Result<Share> {
+        let dead = between(keep);
+        let mut share = Share::default();
+        for file in self.db.live_files().map_err(translate)? {
+            let size = file.size as u64;
+            if !dead.iter().any(|range| overlaps(&file, range)) {
+                share.whole += size;
+            } else if keep.iter().any(|range| overlaps(&file, range)) {
+                share.mixed += size;
+            }
+        }
+        Ok(share)
+    }
+
+    fn retain(&self, keep: &[RowRange]) -> Result<()> {
         let dead = between(keep);
         for (from, to) in &dead {
             self.db.delete_file_in_range(from, to).map_err(translate)?;
         }
         // What is left is in files that hold kept rows too.
         let files = self.db.live_files().map_err(translate)?;
-        let mut batch = self.batch();
-        let mixed: Vec<_> = dead.iter().filter(|range| files.iter().any(|file| overlaps(file, range))).collect();
-        for (from, to) in &mixed {
-            batch.delete_range(from, to);
-        }
-        self.write(&mut batch, WriteLevel::Unlogged)?;
-        self.flush()?;
-        for (from, to) in mixed {
-            self.rewrite(Some(from), Some(to))?;
+        for range in dead.iter().filter(|range| files.iter().any(|file| overlaps(file, range))) {
+            // A file of its own for each tombstone: one of several would reach over what is kept.
+            let mut batch = self.batch();
+            batch.delete_range(&range.0, &range.1);
+            self.write(&mut batch, WriteLevel::Unlogged)?;
+            self.flush()?;
+            self.rewrite(Some(&range.0), Some(&range.1))?;
         }
         for _ in 0..ROUNDS {
             let mut files = self.db.live_files().map_err(translate)?;
@@ -90,10 +102,8 @@ impl FileEngine for RocksEngine {
         Err(Error::internal("RocksDB left rows of other key groups in its files").advise("recover in portable form"))
     }
 
-    fn ingest(&self, fill: &mut dyn FnMut(PutRow<'_>) -> Result<()>) -> Result<()> {
-        let mut tables = Tables::new(&self.setup.options, self.db.path());
-        fill(&mut |key, value| tables.put(key, value))?;
-        tables.ingest_into(&self.db)
+    fn ingest(&self, runs: Vec<Run<'_>>) -> Result<()> {
+        ingest::ingest(&self.db, &self.setup.options, runs)
     }
 
     fn replace(self, folder: &Path) -> Result<Self, NotReplaced<Self>> {
@@ -143,7 +153,7 @@ const SUBCOMPACTIONS: u32 = 2;
 const ROUNDS: usize = 4;
 
 /// What lies before, between and behind `keep`.
-fn between(keep: &[Range]) -> Vec<Range> {
+fn between(keep: &[RowRange]) -> Vec<RowRange> {
     const END: [u8; 4] = [0xFF; 4];
     let mut from = Vec::new();
     let mut out = Vec::new();
@@ -156,16 +166,14 @@ fn between(keep: &[Range]) -> Vec<Range> {
     out
 }
 
-type Range = (Vec<u8>, Vec<u8>);
-
-fn overlaps(file: &LiveFile, (from, to): &Range) -> bool {
+fn overlaps(file: &LiveFile, (from, to): &RowRange) -> bool {
     let starts_before = file.start_key.as_ref().is_none_or(|start| start < to);
     let ends_behind = file.end_key.as_ref().is_none_or(|end| end >= from);
     starts_before && ends_behind
 }
 
 /// Whether the file's first or last row is in the range. A file may reach over one without rows in it.
-fn ends_in(file: &LiveFile, (from, to): &Range) -> bool {
+fn ends_in(file: &LiveFile, (from, to): &RowRange) -> bool {
     [&file.start_key, &file.end_key].into_iter().any(|key| key.as_ref().is_none_or(|key| from <= key && key < to))
 }
 
@@ -231,3 +239,6 @@ pub(crate) fn random_name() -> Result<String> {
     })?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
+
+#[cfg(test)]
+mod tests;

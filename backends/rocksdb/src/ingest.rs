@@ -1,37 +1,42 @@
-//! [`Tables`]: sorted rows as table files that a database takes over whole.
+//! Sorted rows as table files that a database takes over whole.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+};
 
+use parking_lot::Mutex;
 use rocksdb::{DB, IngestExternalFileOptions, Options, SstFileWriter};
-use statehold_core::{Error, Result};
+use statehold_core::{Error, Result, ordered::Run};
 
 use crate::error::translate;
 
 /// About so many bytes of rows are in one file.
 const FILE_BYTES: usize = 64 << 20;
 
-/// Files beside those of the database, which does not know their names. They go with its folder.
-pub(crate) struct Tables<'a> {
+/// The files of one run, beside those of the database, which does not know their names; they go with its folder.
+struct Tables<'a> {
     options: &'a Options,
     folder: &'a Path,
+    number: usize,
     writer: Option<SstFileWriter<'a>>,
     bytes: usize,
     files: Vec<PathBuf>,
 }
 
 impl<'a> Tables<'a> {
-    pub(crate) fn new(options: &'a Options, folder: &'a Path) -> Self {
-        Self { options, folder, writer: None, bytes: 0, files: Vec::new() }
+    fn new(options: &'a Options, folder: &'a Path, number: usize) -> Self {
+        Self { options, folder, number, writer: None, bytes: 0, files: Vec::new() }
     }
 
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         if self.bytes >= FILE_BYTES {
             self.finish()?;
         }
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let file = self.folder.join(format!("joined-{}.sst", self.files.len()));
+                let file = self.folder.join(format!("joined-{}-{}.sst", self.number, self.files.len()));
                 let writer = SstFileWriter::create(self.options);
                 writer.open(&file).map_err(translate)?;
                 self.files.push(file);
@@ -49,18 +54,33 @@ impl<'a> Tables<'a> {
             None => Ok(()),
         }
     }
+}
 
-    /// Moves the files into `db`, all or none.
-    pub(crate) fn ingest_into(mut self, db: &DB) -> Result<()> {
-        self.finish()?;
-        if self.files.is_empty() {
-            return Ok(());
+/// Writes the runs' rows, a thread for each processor, and moves all files into `db`.
+pub(crate) fn ingest(db: &DB, options: &Options, runs: Vec<Run<'_>>) -> Result<()> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(runs.len());
+    let (queue, files) = (Mutex::new(runs.into_iter().enumerate()), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let Some((number, run)) = queue.lock().next() else { return Ok(()) };
+            let mut tables = Tables::new(options, db.path(), number);
+            run(&mut |key, value| tables.put(key, value))?;
+            tables.finish()?;
+            files.lock().append(&mut tables.files);
         }
-        let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(true);
-        // There are no such rows: a file that overlaps others is a mistake.
-        options.set_allow_global_seqno(false);
-        db.ingest_external_file_opts(&options, self.files)
-            .map_err(|e| Error::internal("RocksDB did not take the joined rows").because(translate(e)))
+    };
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let panicked = |_| Err(Error::internal("a thread that joins parts panicked").advise("see the log"));
+        helpers.into_iter().fold(own, |outcome, helper| outcome.and(helper.join().unwrap_or_else(panicked)))
+    })?;
+    let files = files.into_inner();
+    if files.is_empty() {
+        return Ok(());
     }
+    let mut options = IngestExternalFileOptions::default();
+    options.set_move_files(true);
+    db.ingest_external_file_opts(&options, files)
+        .map_err(|e| Error::internal("RocksDB did not take the joined rows").because(translate(e)))
 }

@@ -30,6 +30,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     life_5_older_state_numbers_are_fenced_after_a_native_recover(Native),
     life_5_native_recover_keeps_other_groups(Native),
     life_5_a_snapshot_from_before_a_native_recover_shows_nothing_wrong(Native, Snapshots),
+    life_5_readers_and_writers_beside_a_native_recover_see_old_or_new_content(Native),
     life_5_of_two_native_loads_the_later_one_counts(Native),
     life_5_what_a_crash_leaves_goes_at_the_next_open(Native, Persistent),
     life_6_native_parts_recover_into_other_ranges(Native),
@@ -285,6 +286,42 @@ async fn life_5_a_snapshot_from_before_a_native_recover_shows_nothing_wrong(cx: 
         ensure_eq!(std::fs::metadata(&file.path)?.len(), file.bytes, "the size of {} after the recover", file.name);
     }
     Ok(())
+}
+
+async fn life_5_readers_and_writers_beside_a_native_recover_see_old_or_new_content(cx: &Context) -> Verdict {
+    let kv = cx.kv().await?;
+    let store = kv.store.clone();
+    let map = State::register(&store, "map", Model::Map, |_| {}).await?;
+    kv.put_all((0..40).map(|i| (format!("key{i}"), "", "value"))).await?;
+    map.put_all((0..40).map(|i| (format!("key{i}"), "sub", "other"))).await?;
+    let kept = Kept::of(&*store).await?;
+    let watch = {
+        let (kv, map, store) = (kv.clone(), map.clone(), store.clone());
+        move || {
+            let (kv, map, store) = (kv.clone(), map.clone(), store.clone());
+            async move {
+                let look = async || {
+                    let (kv, map) = (kv.again(&store).await?, map.again(&store).await?);
+                    kv.put("key0", "value").await?;
+                    let at: Vec<_> = (0..40).map(|i| kv.at(format!("key{i}"), "")).collect();
+                    let many = kv.get_many(&at).await?;
+                    let one = map.get_sub("key7", "sub").await?;
+                    Ok::<_, statehold_core::Error>((many, one, map.entries().await?.len()))
+                };
+                match look().await {
+                    Err(error) if error.kind() == ErrorKind::Fenced || error.is_retryable() => Ok(()),
+                    Err(error) => Err(error.into()),
+                    Ok((many, one, entries)) => {
+                        ensure!(many.iter().all(|p| *p == Some(bytes("value"))), "beside a recover {many:?} is read");
+                        ensure_eq!((one, entries), (Some(bytes("other")), 40), "the map beside a recover");
+                        Ok(())
+                    }
+                }
+            }
+        }
+    };
+    let step = async |_| restore(&store, &[&kept]).await;
+    cx.watching(watch, 8, step).await.map(drop)
 }
 
 async fn life_5_of_two_native_loads_the_later_one_counts(cx: &Context) -> Verdict {

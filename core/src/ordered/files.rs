@@ -12,10 +12,27 @@ pub enum Access {
     Read,
     /// Changing what they hold. Files that were given are never written into, only left out.
     Write,
+    /// As `Write`, in an empty folder.
+    Create,
 }
+
+/// Rows `from..to`, by their keys.
+pub type RowRange = (Vec<u8>, Vec<u8>);
 
 /// Takes rows one by one, ascending.
 pub type PutRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<()>;
+
+/// Puts the rows of one run.
+pub type Run<'a> = Box<dyn FnOnce(PutRow<'_>) -> Result<()> + Send + 'a>;
+
+/// How much of an engine's files lies within some ranges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share {
+    /// Bytes of files that hold no other rows.
+    pub whole: u64,
+    /// Bytes of files that hold other rows too.
+    pub mixed: u64,
+}
 
 /// The switch to other files failed.
 #[derive(Debug)]
@@ -53,19 +70,25 @@ pub trait FileEngine: Engine + Sized {
     /// `Corrupt`, `InvalidInput`, `Unavailable`, `ResourceExhausted`.
     fn open_files(&self, folder: &Path, access: Access) -> Result<Self>;
 
-    /// Removes all rows but those within `keep`, a list of `from..to`, ascending. Afterwards no file holds
+    /// How much of the files lies within `keep`, ascending.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn share(&self, keep: &[RowRange]) -> Result<Share>;
+
+    /// Removes all rows but those within `keep`, ascending. Afterwards no file holds
     /// other rows; files that held no others before are the same still.
     ///
     /// # Errors
     /// As [`Engine::write`].
-    fn retain(&self, keep: &[(Vec<u8>, Vec<u8>)]) -> Result<()>;
+    fn retain(&self, keep: &[RowRange]) -> Result<()>;
 
-    /// Adds the rows that `fill` puts, ascending, all of them or none, durably. There is no row between
-    /// the first and the last of them.
+    /// Adds the rows of all runs, or none, durably; several run at once. The rows of a run are ascending,
+    /// and between its first and its last there is no other row.
     ///
     /// # Errors
-    /// What `fill` fails with; as [`Engine::write`].
-    fn ingest(&self, fill: &mut dyn FnMut(PutRow<'_>) -> Result<()>) -> Result<()>;
+    /// What a run fails with; as [`Engine::write`].
+    fn ingest(&self, runs: Vec<Run<'_>>) -> Result<()>;
 
     /// Puts the files in `folder` in the place of its own and opens them, in one atomic and durable step;
     /// its own files are in `folder` then. Images are gone, and no engine has `folder` open.

@@ -34,5 +34,5 @@ mod tests;
 mod translate;
 
 pub use engine::{Engine, EngineBatch, EngineRead, Visit, WriteLevel};
-pub use files::{Access, FileEngine, NotReplaced, PutRow};
+pub use files::{Access, FileEngine, NotReplaced, PutRow, RowRange, Run, Share};
 pub use store::OrderedStore;

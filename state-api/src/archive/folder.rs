@@ -103,7 +103,7 @@ impl Folder {
             .map_err(|cause| wrong("the archive's URL is not a path").because(cause))?;
         let shown = format!("{scheme}://{bucket}/{path}");
         let shown = shown.trim_end_matches('/').into();
-        Ok(Self { store: cloud::open(scheme, bucket)?, path, shown })
+        Ok(Self { store: cloud::open(scheme, bucket)?, path, local: None, shown })
     }
 
     /// A folder in this folder.

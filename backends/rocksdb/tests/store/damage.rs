@@ -32,7 +32,7 @@ fn flip(file: &Path, at: impl FnOnce(usize) -> usize) {
 fn read(place: &Place) -> Error {
     let outcome = open(&request(place.dir.path())).and_then(|store| {
         let state = register(&*store);
-        let outcome = values(&*store, state);
+        let outcome = values(&*store, state, 0..8);
         block_on(store.close()).unwrap();
         outcome
     });

@@ -9,6 +9,7 @@
 
 mod damage;
 mod directory;
+mod native;
 mod reopen;
 mod snapshots;
 mod support;

@@ -17,7 +17,7 @@ fn life_1_every_level_survives_a_close() {
         close(&*store);
         let store = place.open().unwrap();
         assert_eq!(register(&*store), state);
-        assert_eq!(values(&*store, state).unwrap().len(), 100, "{durability:?}");
+        assert_eq!(values(&*store, state, 0..8).unwrap().len(), 100, "{durability:?}");
         close(&*store);
     }
 }
@@ -62,7 +62,7 @@ fn own_7_stores_share_one_budget() {
     for store in [&one, &two] {
         let state = register(&**store);
         fill(&**store, state, 10_000, &[7; 1000]);
-        values(&**store, state).unwrap();
+        values(&**store, state, 0..8).unwrap();
     }
     let together = one.memory() + two.memory();
     assert!((1..=(40 << 20)).contains(&together), "{together} bytes");

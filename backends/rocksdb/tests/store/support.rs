@@ -92,10 +92,10 @@ pub(crate) fn get(reads: &dyn Reads, at: &Address) -> Result<Option<Bytes>> {
     Ok(block_on(reads.get(at).finish())?.map(|cell| cell.value))
 }
 
-/// All values of all groups.
-pub(crate) fn values(reads: &dyn Reads, state: StateId) -> Result<Vec<Bytes>> {
+/// All values of these groups.
+pub(crate) fn values(reads: &dyn Reads, state: StateId, groups: std::ops::Range<u16>) -> Result<Vec<Bytes>> {
     let mut values = Vec::new();
-    for group in 0..8 {
+    for group in groups {
         let rows = block_on(collect(reads, ScanRequest::all(state, KeyGroup(group))))?;
         values.extend(rows.into_iter().map(|row| row.cell.value));
     }

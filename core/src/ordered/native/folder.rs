@@ -28,23 +28,17 @@ impl Folder {
     /// Makes the folder `name` within, with all above it.
     pub(super) fn make(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
-        fs::create_dir_all(&path).map_err(|e| failed("made", &path, e))?;
+        fs::create_dir_all(&path).map_err(|e| failed(&path, e))?;
         Ok(path)
     }
 }
 
-/// The bytes of all files in a folder.
-pub(super) fn size_of(path: &Path) -> Result<u64> {
-    let size = || fs::read_dir(path)?.map(|entry| Ok(entry?.metadata()?.len())).sum::<io::Result<u64>>();
-    size().map_err(|e| failed("read", path, e))
-}
-
-fn failed(what: &str, path: &Path, e: io::Error) -> Error {
+fn failed(path: &Path, e: io::Error) -> Error {
     let kind = match e.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
         _ => ErrorKind::Unavailable,
     };
-    Error::new(kind, format!("the folder `{}` cannot be {what}: {e}", path.display()))
+    Error::new(kind, format!("the folder `{}` cannot be made: {e}", path.display()))
         .about(path.display().to_string())
         .advise("look at the disk and its rights, and try again")
         .because(e)

@@ -1,12 +1,15 @@
 //! [`Joined`]: parts made one, beside the live data.
 
-use std::{cmp::Reverse, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
-use super::part::{Given, Part};
+use super::{
+    folder::Folder,
+    part::{Given, Part},
+};
 use crate::{
     Error, ErrorKind, KeyGroup, KeyGroups, Result, StateId, StateSpec,
     ordered::{
-        Access, FileEngine, PutRow, WriteLevel,
+        Access, FileEngine, PutRow, Run, WriteLevel,
         catalog::State,
         erase,
         layout::{Form, PREFIX, Table, table_start},
@@ -15,7 +18,8 @@ use crate::{
     },
 };
 
-/// The rows of all parts in the files of the largest one. Head, catalog and markers are still that part's.
+/// The rows of all parts, with what the largest one had as files of its own. If there was such a part, head,
+/// catalog and markers are still its.
 pub(super) struct Joined<E> {
     pub(super) engine: E,
     pub(super) path: PathBuf,
@@ -30,42 +34,68 @@ pub(super) struct Joined<E> {
 /// A state of one part and the table that its rows get.
 type Moved = (Form, Table);
 
-/// Makes one engine of `given`, of which there is at least one. `live` lends its settings.
-pub(super) fn join<E: FileEngine>(live: &E, mut given: Vec<Given>) -> Result<Joined<E>> {
-    let mut weighed = Vec::with_capacity(given.len());
-    for part in given.drain(..) {
-        weighed.push((Reverse(part.weight()?), part));
-    }
-    weighed.sort_by_key(|(weight, part)| (*weight, part.groups.range().start));
-    let mut parts = weighed.into_iter().map(|(_, part)| part);
-    let base = parts.next().ok_or_else(|| Error::internal("there is no part to join"))?;
-    let base = Part::open(live, base, Access::Write)?;
-    let mut others = parts.map(|part| Part::open(live, part, Access::Read)).collect::<Result<Vec<_>>>()?;
-    others.sort_by_key(|part| part.given.groups.range().start);
+/// The folder of what is made of parts none of which is worth keeping.
+const FRESH: &str = "fresh";
 
-    let mut states: Vec<(Table, Arc<StateSpec>)> =
-        base.catalog.iter().map(|s| (s.form.table, Arc::clone(&s.spec))).collect();
-    let mut next = others.iter().map(Part::next).fold(base.next(), u32::max);
-    let mut moved = Vec::with_capacity(others.len());
-    for part in &others {
-        moved.push(place(part, &mut states, &mut next)?);
+/// A part is copied in so many runs.
+const RUNS: usize = 4;
+
+/// Makes one engine of `given`. `live` lends its settings, `folder` a place.
+pub(super) fn join<E: FileEngine>(live: &E, given: Vec<Given>, folder: &Folder) -> Result<Joined<E>> {
+    let mut parts = given.into_iter().map(|part| Part::open(live, part, Access::Read)).collect::<Result<Vec<_>>>()?;
+    let above = parts.iter().map(|part| part.head).reduce(above);
+    let above = above.ok_or_else(|| Error::internal("there is no part to join"))?;
+    let mut next = parts.iter().map(Part::next).fold(0, u32::max);
+
+    let (engine, path, mut states) = match take_largest(&mut parts)? {
+        Some(part) => {
+            drop(part.engine);
+            let base = Part::open(live, part.given, Access::Write)?;
+            clean(&base)?;
+            let states = base.catalog.iter().map(|s| (s.form.table, Arc::clone(&s.spec))).collect();
+            (base.engine, base.given.path, states)
+        }
+        None => {
+            let path = folder.make(FRESH)?;
+            (live.open_files(&path, Access::Create)?, path, Vec::new())
+        }
+    };
+    let moved = parts.iter().map(|part| place(part, &mut states, &mut next)).collect::<Result<Vec<_>>>()?;
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    for (part, moved) in parts.iter().zip(&moved) {
+        let groups: Vec<KeyGroup> = part.given.keep.iter().flat_map(KeyGroups::iter).collect();
+        for groups in groups.chunks(groups.len().div_ceil(RUNS)) {
+            let groups = groups.to_vec();
+            runs.push(Box::new(move |put| copy(part, moved, &groups, put)));
+        }
     }
-    clean(&base)?;
-    if !others.is_empty() {
-        base.engine.ingest(&mut |put| {
-            for (part, moved) in others.iter().zip(&moved) {
-                copy(part, moved, put)?;
-            }
-            Ok(())
-        })?;
+    if !runs.is_empty() {
+        engine.ingest(runs)?;
     }
-    let above = others.iter().fold(base.head, |above, part| Head {
-        incarnation: above.incarnation.max(part.head.incarnation),
-        floor: above.floor.max(part.head.floor),
-        session: above.session.max(part.head.session),
-        ..above
-    });
-    Ok(Joined { engine: base.engine, path: base.given.path, states, above, next })
+    Ok(Joined { engine, path, states, above, next })
+}
+
+/// The greater of each counter.
+fn above(one: Head, other: Head) -> Head {
+    Head {
+        incarnation: one.incarnation.max(other.incarnation),
+        floor: one.floor.max(other.floor),
+        session: one.session.max(other.session),
+        ..one
+    }
+}
+
+/// The part whose files are worth keeping most, if there is one; the others stay, by their groups.
+fn take_largest<E: FileEngine>(parts: &mut Vec<Part<E>>) -> Result<Option<Part<E>>> {
+    parts.sort_by_key(|part| part.given.groups.range().start);
+    let mut largest = None;
+    for (at, part) in parts.iter().enumerate() {
+        let worth = part.worth()?;
+        if worth > largest.map_or(0, |(_, most)| most) {
+            largest = Some((at, worth));
+        }
+    }
+    Ok(largest.map(|(at, _)| parts.remove(at)))
 }
 
 /// Finds a table for each state of `part`: that of the state with its name, or a new one.
@@ -105,11 +135,7 @@ fn disagree(name: &str, e: Error) -> Error {
 /// Removes what is not wanted of the part that is kept as files.
 fn clean<E: FileEngine>(base: &Part<E>) -> Result<()> {
     if !base.given.is_whole() {
-        let rows = base.given.keep.iter().map(|groups| {
-            let range = groups.range();
-            (range.start.to_be_bytes().to_vec(), range.end.to_be_bytes().to_vec())
-        });
-        base.engine.retain(&rows.collect::<Vec<_>>())?;
+        base.engine.retain(&base.given.rows())?;
     }
     if base.head.loading > 0 {
         let mut batch = base.engine.batch();
@@ -121,12 +147,12 @@ fn clean<E: FileEngine>(base: &Part<E>) -> Result<()> {
     Ok(())
 }
 
-/// Puts all wanted rows of `part`, ascending.
-fn copy<E: FileEngine>(part: &Part<E>, moved: &[Moved], put: PutRow<'_>) -> Result<()> {
+/// Puts the rows of some groups of `part`, ascending.
+fn copy<E: FileEngine>(part: &Part<E>, moved: &[Moved], groups: &[KeyGroup], put: PutRow<'_>) -> Result<()> {
     let mut row = Vec::new();
-    for group in part.given.keep.iter().flat_map(KeyGroups::iter) {
-        for (form, table) in moved {
-            copy_table(part, (*form, *table), group, &mut row, put)?;
+    for group in groups {
+        for moved in moved {
+            copy_table(part, *moved, *group, &mut row, put)?;
         }
     }
     Ok(())

@@ -94,14 +94,14 @@ impl<E: FileEngine> Loader<E> {
         let (joined, mut writer) = if self.groups == inner.groups {
             self.check(&inner.lock())?;
             // The long part, before anybody has to wait for it.
-            let joined = join(&*inner.engine()?, std::mem::take(&mut self.parts))?;
+            let joined = join(&*inner.engine()?, std::mem::take(&mut self.parts), &self.folder)?;
             (joined, inner.lock())
         } else {
             // Nothing may be added to what is kept.
             let writer = inner.lock();
             self.check(&writer)?;
             self.parts.push(self.own()?);
-            let joined = join(&*inner.engine()?, std::mem::take(&mut self.parts))?;
+            let joined = join(&*inner.engine()?, std::mem::take(&mut self.parts), &self.folder)?;
             (joined, writer)
         };
         self.check(&writer)?;

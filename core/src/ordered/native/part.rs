@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::folder;
 use crate::{
     Error, KeyGroups, Result,
     ordered::{
-        Access, FileEngine,
+        Access, FileEngine, RowRange,
         catalog::{Catalog, State},
         layout::Table,
         meta::Head,
@@ -24,16 +23,18 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Bytes that could be kept as they are, if rows are spread evenly.
-    pub(super) fn weight(&self) -> Result<u64> {
-        let kept: usize = self.keep.iter().map(KeyGroups::count).sum();
-        let share = u128::from(folder::size_of(&self.path)?) * kept as u128 / self.groups.count() as u128;
-        Ok(u64::try_from(share).unwrap_or(u64::MAX))
-    }
-
     /// Whether all its rows are wanted.
     pub(super) fn is_whole(&self) -> bool {
         self.keep == [self.groups]
+    }
+
+    /// The wanted rows.
+    pub(super) fn rows(&self) -> Vec<RowRange> {
+        let rows = self.keep.iter().map(|groups| {
+            let range = groups.range();
+            (range.start.to_be_bytes().to_vec(), range.end.to_be_bytes().to_vec())
+        });
+        rows.collect()
     }
 }
 
@@ -58,6 +59,16 @@ impl<E: FileEngine> Part<E> {
         })?;
         let catalog = Catalog::new(open::states(&engine)?);
         Ok(Self { given, engine, head, catalog })
+    }
+
+    /// How many bytes of its files could be kept as they are; none if more would have to be rewritten for it.
+    pub(super) fn worth(&self) -> Result<u64> {
+        let share = self.engine.share(&self.given.rows())?;
+        Ok(match share {
+            _ if self.given.is_whole() => share.whole + share.mixed,
+            _ if share.whole < share.mixed => 0,
+            _ => share.whole,
+        })
     }
 
     /// The first number that no state and no table of the part has, leftovers of a load left out.
