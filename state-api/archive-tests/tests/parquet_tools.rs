@@ -74,7 +74,7 @@ async fn life_7_pyarrow_and_duckdb_see_the_rows_and_values_that_the_state_has() 
     let folder = TempDir::new().unwrap();
     let info = archive(folder.path()).await;
     let states = info.contents.iter().flat_map(|store| &store.states);
-    let rows: BTreeMap<String, u64> = states.map(|s| (s.spec.name.clone(), s.rows)).collect();
+    let rows: BTreeMap<String, u64> = states.map(|s| (s.spec.name.clone(), s.rows.unwrap_or_default())).collect();
     assert!(rows["counts"] == 5_000 && rows["carts"] == 2 && rows["queues"] == 3, "{rows:?}");
     assert!(info.contents[0].objects.len() > 1, "{} objects", info.contents[0].objects.len());
 
