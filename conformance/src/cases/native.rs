@@ -412,6 +412,9 @@ async fn life_6_native_parts_recover_into_other_ranges(cx: &Context) -> Verdict 
     let mut found = contents(&[&thirds[0].store, &thirds[1].store, &thirds[2].store]).await?;
     found.0.retain(|_, lines| !lines.is_empty());
     ensure_eq!(found, before, "the contents of three thirds");
+    for there in halves.iter().chain([&joined]).chain(&thirds) {
+        there.store.close().await?;
+    }
     Ok(())
 }
 
@@ -456,7 +459,9 @@ async fn life_6_after_a_scale_out_no_file_has_rows_outside(cx: &Context) -> Verd
     let size = whole.bytes()?;
     for range in [0..2, 2..4, 1..3] {
         let groups = KeyGroups::new(range, 4)?;
-        let part = Kept::of(&*recovered(cx, groups, &[&whole]).await?.store).await?;
+        let there = recovered(cx, groups, &[&whole]).await?;
+        let part = Kept::of(&*there.store).await?;
+        there.store.close().await?;
         ensure!(part.bytes()? < size * 3 / 4, "of {size} bytes the cut of {groups} has {}", part.bytes()?);
         for (i, payload) in payloads.iter().enumerate().step_by(7) {
             // Random bytes are not compressed: a row is found by what it holds.
