@@ -8,7 +8,10 @@ use statehold_core::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::memory::Memory;
+use crate::{
+    config::{Setup, Warm},
+    memory::Memory,
+};
 
 /// A database in `dir/live` with one row.
 fn engine(dir: &Path) -> RocksEngine {
@@ -19,8 +22,9 @@ fn engine(dir: &Path) -> RocksEngine {
     options.set_compression_type(rocksdb::DBCompressionType::None);
     options.set_disable_auto_compactions(true);
     let memory = Memory::of(&Resources::new(Arc::new(Inline)), None).unwrap();
-    let db = open_db(&options, &dir.join("live"), false).unwrap();
-    let engine = RocksEngine::new(db, options, memory, false, None).unwrap();
+    let setup = Setup { options, warm: Warm::Nothing };
+    let db = open_db(&setup, &dir.join("live"), false).unwrap();
+    let engine = RocksEngine::new(db, setup, memory, false, None).unwrap();
     put(&engine, b"key", b"old");
     engine
 }
