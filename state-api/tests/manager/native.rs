@@ -149,14 +149,14 @@ async fn life_5_a_damaged_native_object_is_named_and_the_store_keeps_its_content
 }
 
 /// Each of m owners takes part in one checkpoint; n others go on from it.
-async fn rescale(from: &[std::ops::Range<u16>], to: &[std::ops::Range<u16>], form: CheckpointForm) {
+async fn rescale(from: &[(u16, u16)], to: &[(u16, u16)], form: CheckpointForm) {
     let archive = tempfile::tempdir().unwrap();
     let url = format!("file://{}", archive.path().display());
     let describe = |place: &Place| place.descriptor().archive(&url).checkpoint_form(form);
     let mut owners = Vec::new();
     for range in from {
         let place = Place::new("rocksdb");
-        let manager = place.builder(describe(&place)).groups(range.clone()).open().await.unwrap();
+        let manager = place.builder(describe(&place)).groups(range.0..range.1).open().await.unwrap();
         let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
         let groups = manager.groups();
         let own = (0..5_000_u64).filter(|n| groups.contains(statehold::KeyGroup::of(&n.to_be_bytes(), 128)));
@@ -173,7 +173,7 @@ async fn rescale(from: &[std::ops::Range<u16>], to: &[std::ops::Range<u16>], for
     let mut total = 0;
     for range in to {
         let place = Place::new("rocksdb");
-        let builder = place.builder(describe(&place)).groups(range.clone());
+        let builder = place.builder(describe(&place)).groups(range.0..range.1);
         let manager = builder.recover(RecoverFrom::Id(ONE)).open().await.unwrap();
         let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
         for n in 0..5_000_u64 {
@@ -190,8 +190,8 @@ async fn rescale(from: &[std::ops::Range<u16>], to: &[std::ops::Range<u16>], for
 #[tokio::test]
 async fn life_6_parts_of_any_owners_recover_into_any_ranges() {
     for form in CheckpointForm::ALL {
-        rescale(&[0..128], &[0..64, 64..128], form).await;
-        rescale(&[0..64, 64..128], &[0..128], form).await;
-        rescale(&[0..40, 40..128], &[0..10, 10..100, 100..128], form).await;
+        rescale(&[(0, 128)], &[(0, 64), (64, 128)], form).await;
+        rescale(&[(0, 64), (64, 128)], &[(0, 128)], form).await;
+        rescale(&[(0, 40), (40, 128)], &[(0, 10), (10, 100), (100, 128)], form).await;
     }
 }

@@ -92,7 +92,7 @@ impl Timeline {
             ranges.sort_unstable_by_key(|g| g.range().start);
             let mut next = 0;
             let total = self.key_groups().unwrap_or(0);
-            for range in ranges.iter().map(KeyGroups::range).chain([total..total]) {
+            for range in ranges.iter().map(KeyGroups::range).chain(std::iter::once(total..total)) {
                 if range.start < next {
                     let message = format!("two parts of store `{store}` have key group {}", range.start);
                     return Err(Error::new(ErrorKind::Conflict, message)
