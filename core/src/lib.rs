@@ -31,7 +31,7 @@ pub mod staged;
 mod store;
 
 pub use batch::{Batch, Committed, Condition, ConditionsFailed, MAX_POSITION_BYTES, Marker, Mutation, WriterId};
-pub use capability::{AtomicScope, Capabilities, Count, Durability, Ownership, Support};
+pub use capability::{AtomicScope, Capabilities, Claims, Count, Durability, Ownership, Support};
 pub use clock::{Clock, ManualClock, StoreClock, SystemClock};
 pub use envelope::{Envelope, Opened};
 pub use error::{Error, ErrorKind, Result};
