@@ -15,6 +15,7 @@ mod clock;
 pub mod emulate;
 mod envelope;
 mod error;
+mod form;
 mod group;
 pub mod key;
 mod limits;
@@ -35,6 +36,7 @@ pub use capability::{AtomicScope, Capabilities, Claims, Count, Durability, Owner
 pub use clock::{Clock, ManualClock, StoreClock, SystemClock};
 pub use envelope::{Envelope, Opened};
 pub use error::{Error, ErrorKind, Result};
+pub use form::Form;
 pub use group::{KeyGroup, KeyGroups, MAX_KEY_GROUPS};
 pub use limits::Limits;
 pub use name::{MAX_NAME_BYTES, Name};
