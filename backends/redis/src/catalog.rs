@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use statehold_core::{Error, ErrorKind, Result, StateId, StateSpec};
+use statehold_core::{Form, Error, ErrorKind, Result, StateId, StateSpec};
 
 use crate::{
-    layout::{Form, letter},
+    layout::letter,
     link::{Lane, Link},
     reply::{array, bytes, number},
     script::SWAP,
@@ -40,8 +40,6 @@ pub(crate) struct Catalog {
     pub(crate) session: u32,
     pub(crate) next_state: u32,
     pub(crate) next_cut: u64,
-    /// The exclusive owner's token, or nothing.
-    pub(crate) claim: String,
     /// Many write it.
     pub(crate) shared: bool,
     /// Nothing that was written before is lost.
@@ -100,7 +98,6 @@ impl Catalog {
             session: scalar(&mut fields, "session")?,
             next_state: scalar(&mut fields, "next_state")?,
             next_cut: scalar(&mut fields, "next_cut")?,
-            claim: scalar(&mut fields, "claim")?,
             shared: scalar(&mut fields, "shared")?,
             clean: scalar(&mut fields, "clean")?,
             loader: scalar(&mut fields, "loader")?,
@@ -130,7 +127,6 @@ impl Catalog {
             ("session", self.session.to_string()),
             ("next_state", self.next_state.to_string()),
             ("next_cut", self.next_cut.to_string()),
-            ("claim", self.claim.clone()),
             ("shared", self.shared.to_string()),
             ("clean", self.clean.to_string()),
             ("loader", self.loader.clone()),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use redis::Value;
 use statehold_core::{
-    AtomicScope, Batch, Committed, ConditionsFailed, Error, ErrorKind, KeyGroup, MAX_POSITION_BYTES, Marker, Result,
+    AtomicScope, Batch, Committed, ConditionsFailed, Error, ErrorKind, KeyGroup, Marker, Result,
     WriterId,
 };
 
@@ -67,16 +67,7 @@ impl Inner {
         self.limits.check_batch(batch)?;
         batch.check_folded()?;
         let conditions = batch.conditions.iter().map(|(at, _)| at);
-        batch.mutations.iter().map(statehold_core::Mutation::at).chain(conditions).try_for_each(|at| self.check_group(at.group))?;
-        let position = batch.marker.as_ref().and_then(|m| m.position.as_ref()).map_or(0, Bytes::len);
-        if position > MAX_POSITION_BYTES {
-            return Err(Error::new(
-                ErrorKind::LimitExceeded,
-                format!("a marker's position of {position} bytes is over the limit of {MAX_POSITION_BYTES}"),
-            )
-            .advise("nothing was written; keep the position elsewhere and put its name into the marker"));
-        }
-        Ok(())
+        batch.mutations.iter().map(statehold_core::Mutation::at).chain(conditions).try_for_each(|at| self.check_group(at.group))
     }
 
     /// A group of the unit that the batch is of; `None` if it changes nothing at all.

@@ -1,9 +1,9 @@
 //! `compact`: removes what has expired, in steps that let commits through.
 
 use bytes::Bytes;
-use statehold_core::{Compacted, KeyGroup, Model, PageLimit, Position, Result, ScanRequest};
+use statehold_core::{Form, Compacted, KeyGroup, Model, PageLimit, Position, Result, ScanRequest};
 
-use crate::{erase, inner::Inner, layout::Form, script::Arg};
+use crate::{erase, inner::Inner, layout::Layout, script::Arg};
 
 impl Inner {
     pub(crate) async fn compact(&self) -> Result<Compacted> {

@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
-use statehold_core::{AtomicScope, Capabilities, Durability, Error, Limits, OptionReader, Options, Ownership, Result, Support};
+use statehold_core::{AtomicScope, Capabilities, Claims, Durability, Error, Limits, OptionReader, Options, Ownership, Result, Support};
 
 use crate::RedisBackend;
 
@@ -70,6 +70,7 @@ impl Config {
             scope: if self.cluster { AtomicScope::KeyGroup } else { AtomicScope::Store },
             durability: Durability::ALL.to_vec(),
             ownership: vec![Ownership::Exclusive, Ownership::Shared, Ownership::ReadOnly],
+            claims: Claims::Fencing,
             persistent: true,
             revisions: true,
             ttl: true,

@@ -1,11 +1,11 @@
 //! [`Encoded`]: a batch as arguments of the commit script.
 
 use bytes::Bytes;
-use statehold_core::{Address, Batch, Cell, Condition, Error, ErrorKind, KeyGroup, Model, Mutation, Result, Revision};
+use statehold_core::{Form, Address, Batch, Cell, Condition, Error, ErrorKind, KeyGroup, Model, Mutation, Result, Revision};
 
 use crate::{
     catalog::Catalog,
-    layout::{Form, expiry, letter},
+    layout::{Layout, expiry, letter},
     script::Arg,
 };
 
@@ -102,6 +102,7 @@ impl Encoded {
         for run in mutations.chunk_by(|a, b| (a.at().state, a.at().group) == (b.at().state, b.at().group)) {
             let at = run[0].at();
             let form = catalog.form(at.state)?;
+            run.iter().try_for_each(|mutation| form.check_mutation(mutation))?;
             let mut numbered = Vec::with_capacity(run.len());
             for mutation in run {
                 let number = if form.revisions {
@@ -134,17 +135,12 @@ impl Encoded {
         for (mutation, number) in run {
             match mutation {
                 Mutation::Put(at, cell) => put.push((at, cell, *number)),
-                Mutation::Delete(at) => {
-                    form.check(&at.key, &at.sub)?;
-                    gone.push(&at.key);
-                }
+                Mutation::Delete(at) => gone.push(&at.key),
                 Mutation::DeleteSubs { at, until } => {
-                    form.check_shape(&at.key)?;
                     if at.sub.is_empty() && until.as_ref().is_none_or(|until| !until.is_empty()) {
                         gone.push(&at.key);
                     }
                 }
-                Mutation::Append { at, .. } | Mutation::TrimFront { at, .. } => form.check_list(&at.key, &at.sub)?,
                 _ => return Err(unknown()),
             }
         }
@@ -156,8 +152,6 @@ impl Encoded {
         if !put.is_empty() {
             out.extend(["P".into(), form.place(group).into(), form.revisions.into(), put.len().into()]);
             for (at, cell, number) in put {
-                form.check(&at.key, &at.sub)?;
-                form.check_expiry(cell)?;
                 push_row(out, form, &at.key, cell, number);
             }
         }
@@ -167,14 +161,10 @@ impl Encoded {
     fn add_maps(&mut self, form: Form, group: KeyGroup, run: &[(&Mutation, u64)]) -> Result<()> {
         for of_key in run.chunk_by(|a, b| a.0.at().key == b.0.at().key) {
             let key = &of_key[0].0.at().key;
-            form.check_shape(key)?;
             let (mut gone, mut put) = (Vec::new(), Vec::new());
             for (mutation, number) in of_key {
                 match mutation {
-                    Mutation::Put(at, cell) => {
-                        form.check_expiry(cell)?;
-                        put.push((at, cell, *number));
-                    }
+                    Mutation::Put(at, cell) => put.push((at, cell, *number)),
                     Mutation::Delete(at) => gone.push(&at.sub),
                     Mutation::DeleteSubs { at, until } => {
                         if until.as_ref().is_some_and(|until| at.sub >= *until) {
@@ -184,7 +174,6 @@ impl Encoded {
                         let to = until.as_ref().map_or(Arg::Word("+"), exclusive);
                         self.changes.extend(["R".into(), form.place(group).into(), key.into(), from, to]);
                     }
-                    Mutation::Append { at, .. } | Mutation::TrimFront { at, .. } => form.check_list(&at.key, &at.sub)?,
                     _ => return Err(unknown()),
                 }
             }
@@ -209,15 +198,11 @@ impl Encoded {
         let place = form.place(group);
         for of_key in run.chunk_by(|a, b| a.0.at().key == b.0.at().key) {
             let key = &of_key[0].0.at().key;
-            form.check_shape(key)?;
             let mut gone = Vec::new();
             for (mutation, _) in of_key {
                 let out = &mut self.changes;
                 match mutation {
-                    Mutation::Delete(at) => {
-                        form.check(&at.key, &at.sub)?;
-                        gone.push(&at.sub);
-                    }
+                    Mutation::Delete(at) => gone.push(&at.sub),
                     Mutation::Put(..) => {
                         return Err(Error::unsupported("an element put at an ordinal: Redis numbers elements itself")
                             .advise("append it"));
@@ -231,14 +216,12 @@ impl Encoded {
                         out.push(if at.sub.is_empty() { Bytes::new() } else { ordinal_bound(&at.sub) }.into());
                         out.push(until.into());
                     }
-                    Mutation::TrimFront { at, count } => {
-                        form.check_list(&at.key, &at.sub)?;
+                    Mutation::TrimFront { count, .. } => {
                         out.extend(["T".into(), place.clone().into(), key.into(), form.ttl.into(), (*count).into()]);
                     }
-                    Mutation::Append { at, cells } => {
-                        form.check_list(&at.key, &at.sub)?;
+                    Mutation::Append { cells, .. } => {
                         flush_elements(out, form, &place, key, &mut gone);
-                        append(out, form, &place, key, cells)?;
+                        append(out, form, &place, key, cells);
                     }
                     _ => return Err(unknown()),
                 }
@@ -269,17 +252,11 @@ fn flush_elements(out: &mut Vec<Arg>, form: Form, place: &str, key: &Bytes, gone
     out.extend(gone.drain(..).map(Arg::from));
 }
 
-fn append(out: &mut Vec<Arg>, form: Form, place: &str, key: &Bytes, cells: &[Cell]) -> Result<()> {
-    let Some(first) = cells.first() else { return Ok(()) };
-    if cells.iter().any(|c| c.expires_at != first.expires_at) {
-        return Err(Error::invalid("appended elements differ in expiry")
-            .advise("a list expires as a whole: give all elements the same `expires_at`"));
-    }
-    form.check_expiry(first)?;
+fn append(out: &mut Vec<Arg>, form: Form, place: &str, key: &Bytes, cells: &[Cell]) {
+    let Some(first) = cells.first() else { return };
     let head = if form.ttl { expiry(first.expires_at).into() } else { Arg::Word("") };
     out.extend(["A".into(), place.to_owned().into(), key.into(), head, cells.len().into()]);
     out.extend(cells.iter().map(|cell| Arg::from(&cell.value)));
-    Ok(())
 }
 
 /// A bound on ordinals as eight bytes: no ordinal lies between it and a bound of another length.

@@ -8,13 +8,11 @@ use std::sync::{
 use parking_lot::RwLock;
 use redis::Value;
 use statehold_core::{
-    Address, Capabilities, Durability, Error, ErrorKind, KeyGroup, KeyGroups, KeyShape, Limits, Millis, Model, Name,
-    Result, StateSpec, StoreClock,
+    Address, Capabilities, Durability, Error, ErrorKind, KeyGroup, KeyGroups, Limits, Millis, Result, StoreClock,
 };
 
 use crate::{
     catalog::{Catalog, above},
-    claim::Claim,
     error::{closed, lost},
     link::{Lane, Link},
     names::{Names, Unit},
@@ -36,7 +34,6 @@ pub(crate) struct Inner {
     pub(crate) epoch: u64,
     /// Opened after an unclean end, and not recovered since: never marked clean.
     pub(crate) suspect: AtomicBool,
-    pub(crate) claim: Claim,
     closed: AtomicBool,
     link: RwLock<Option<Arc<Link>>>,
     catalog: RwLock<Arc<Catalog>>,
@@ -51,7 +48,6 @@ pub(crate) struct Parts {
     pub(crate) link: Arc<Link>,
     pub(crate) names: Names,
     pub(crate) catalog: Catalog,
-    pub(crate) claim: Claim,
     pub(crate) floor: Millis,
     pub(crate) suspect: bool,
 }
@@ -71,7 +67,6 @@ impl Inner {
             names: parts.names,
             epoch: parts.catalog.epoch,
             suspect: AtomicBool::new(parts.suspect),
-            claim: parts.claim,
             closed: AtomicBool::new(false),
             link: RwLock::new(Some(parts.link)),
             cut: AtomicU64::new(0),
@@ -119,24 +114,6 @@ impl Inner {
     pub(crate) fn check_address(&self, at: &Address) -> Result<()> {
         self.check_group(at.group)?;
         self.limits.check_key(&at.key, &at.sub)
-    }
-
-    /// Refuses what no state of this store can be.
-    pub(crate) fn check_spec(&self, spec: &StateSpec) -> Result<()> {
-        Name::new(&spec.name)?;
-        if spec.model == Model::List && spec.revisions {
-            return Err(Error::unsupported("a list with revisions")
-                .in_state(&spec.name)
-                .advise("lists carry none; leave `revisions` out"));
-        }
-        if let KeyShape::Fixed(n) = spec.key_shape
-            && (n == 0 || usize::from(n) > self.limits.key)
-        {
-            return Err(Error::invalid(format!("keys of {n} bytes"))
-                .in_state(&spec.name)
-                .advise(format!("keys have 1 to {} bytes in this store", self.limits.key)));
-        }
-        Ok(())
     }
 
     /// Names the store in an error.
@@ -296,5 +273,5 @@ pub(crate) fn answered(value: Value) -> Result<std::vec::IntoIter<Value>> {
 }
 
 pub(crate) fn fenced() -> Error {
-    Error::fenced("the store has another owner since").advise("open it again, once the other owner is gone")
+    Error::fenced("the store has another owner since").advise("this owner is done; open the store again to take it back")
 }

@@ -1,4 +1,4 @@
-//! [`Form`]: a state's rows as Redis fields and members. Part of the storage format.
+//! [`Layout`]: a state's rows as Redis fields and members. Part of the storage format.
 //!
 //! ```text
 //! KV     h<group>.<state>          HASH  key -> row
@@ -11,17 +11,7 @@
 //! Numbers within values are big-endian.
 
 use bytes::{Buf, BufMut, Bytes};
-use statehold_core::{Cell, Error, KeyGroup, KeyShape, Millis, Model, Result, Revision, StateId, StateSpec};
-
-/// What the layout has to know of a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Form {
-    pub(crate) id: StateId,
-    pub(crate) model: Model,
-    shape: KeyShape,
-    pub(crate) revisions: bool,
-    pub(crate) ttl: bool,
-}
+use statehold_core::{Cell, Error, Form, KeyGroup, Millis, Model, Result, Revision, StateId};
 
 /// The letter of a model in scripts and in the catalog.
 pub(crate) fn letter(model: Model) -> &'static str {
@@ -32,71 +22,29 @@ pub(crate) fn letter(model: Model) -> &'static str {
     }
 }
 
-impl Form {
-    pub(crate) fn of(id: StateId, spec: &StateSpec) -> Self {
-        Self { id, model: spec.model, shape: spec.key_shape, revisions: spec.revisions, ttl: spec.ttl }
-    }
-
-    /// Lists with TTL expire as a whole: their expiry is in a head.
-    pub(crate) fn has_heads(self) -> bool {
-        self.ttl && self.model == Model::List
-    }
-
+/// What this layout adds to a state's form.
+pub(crate) trait Layout: Copy {
     /// `<group>.<state>`, as key names have it.
-    pub(crate) fn place(self, group: KeyGroup) -> String {
+    fn place(self, group: KeyGroup) -> String;
+    /// A row but for its revision, which the commit script puts before it.
+    fn row(self, cell: &Cell) -> Bytes;
+    /// A row with the revision that the cell carries.
+    fn whole_row(self, cell: &Cell) -> Bytes;
+    /// The cell in a row.
+    fn cell(self, row: Bytes) -> Result<Cell>;
+    /// Ordinal and cell of a list's element.
+    fn element(self, element: Bytes) -> Result<(Bytes, Cell)>;
+    /// The expiry in a list's head; `None` if there is no head, hence no list.
+    fn head(self, head: &[u8]) -> Result<Option<Option<Millis>>>;
+}
+
+impl Layout for Form {
+    fn place(self, group: KeyGroup) -> String {
         place(group, self.id)
     }
 
-    /// Checks that a row with this key and sub can be of this state.
-    pub(crate) fn check(self, key: &[u8], sub: &[u8]) -> Result<()> {
-        self.check_shape(key)?;
-        match self.model {
-            Model::Kv if !sub.is_empty() => {
-                Err(Error::invalid("a record of a KV state has a subkey").advise("leave `sub` empty, or use a map"))
-            }
-            Model::List if sub.len() != 8 => {
-                Err(Error::invalid(format!("a list element's ordinal has {} bytes", sub.len()))
-                    .advise("ordinals are 8 bytes, big-endian, as reads show them"))
-            }
-            _ => Ok(()),
-        }
-    }
 
-    /// Checks that the state can have this key.
-    pub(crate) fn check_shape(self, key: &[u8]) -> Result<()> {
-        match self.shape {
-            KeyShape::Fixed(n) if key.len() != usize::from(n) => {
-                Err(Error::invalid(format!("a key of {} bytes in a state whose keys have {n}", key.len()))
-                    .advise("encode keys with the codec that the state was registered with"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn check_expiry(self, cell: &Cell) -> Result<()> {
-        if cell.expires_at.is_some() && !self.ttl {
-            return Err(Error::invalid("a record with an expiry, in a state without TTL")
-                .advise("register the state with `ttl = true`"));
-        }
-        Ok(())
-    }
-
-    /// Checks that the mutation of a list can be of this state.
-    pub(crate) fn check_list(self, key: &[u8], sub: &[u8]) -> Result<()> {
-        self.check_shape(key)?;
-        if self.model != Model::List {
-            return Err(
-                Error::invalid("a list operation on a state that is no list").advise("register the state as a list")
-            );
-        }
-        if !sub.is_empty() {
-            return Err(Error::invalid("a list operation with a subkey").advise("leave `sub` empty"));
-        }
-        Ok(())
-    }
-
-    /// A row but for its revision, which the commit script puts before it.
-    pub(crate) fn row(self, cell: &Cell) -> Bytes {
+    fn row(self, cell: &Cell) -> Bytes {
         if !self.ttl {
             return cell.value.clone();
         }
@@ -106,8 +54,7 @@ impl Form {
         out.into()
     }
 
-    /// A row with the revision that the cell carries.
-    pub(crate) fn whole_row(self, cell: &Cell) -> Bytes {
+    fn whole_row(self, cell: &Cell) -> Bytes {
         let row = self.row(cell);
         if !self.revisions {
             return row;
@@ -115,39 +62,36 @@ impl Form {
         [&cell.revision.0.to_be_bytes()[..], &row].concat().into()
     }
 
-    /// The cell in a row.
-    pub(crate) fn cell(self, mut row: Bytes) -> Result<Cell> {
+    fn cell(self, mut row: Bytes) -> Result<Cell> {
         if row.len() < 8 * (usize::from(self.revisions) + usize::from(self.ttl)) {
-            return Err(self.damaged("row is too short"));
+            return Err(damaged(self, "row is too short"));
         }
         let revision = if self.revisions { Revision(row.get_u64()) } else { Revision::NONE };
         let expires_at = if self.ttl { expires(row.get_u64()) } else { None };
         Ok(Cell { value: row, revision, expires_at })
     }
 
-    /// Ordinal and cell of a list's element.
-    pub(crate) fn element(self, mut element: Bytes) -> Result<(Bytes, Cell)> {
+    fn element(self, mut element: Bytes) -> Result<(Bytes, Cell)> {
         if element.len() < 8 {
-            return Err(self.damaged("list element is too short"));
+            return Err(damaged(self, "list element is too short"));
         }
         let ordinal = element.split_to(8);
         Ok((ordinal, Cell::new(element)))
     }
 
-    /// The expiry in a list's head; `None` if there is no head, hence no list.
-    pub(crate) fn head(self, head: &[u8]) -> Result<Option<Option<Millis>>> {
+    fn head(self, head: &[u8]) -> Result<Option<Option<Millis>>> {
         match <[u8; 8]>::try_from(head) {
             Ok(at) => Ok(Some(expires(u64::from_be_bytes(at)))),
             Err(_) if head.is_empty() => Ok(None),
-            Err(_) => Err(self.damaged("list's head is damaged")),
+            Err(_) => Err(damaged(self, "list's head is damaged")),
         }
     }
+}
 
-    #[cold]
-    pub(crate) fn damaged(self, what: &str) -> Error {
-        Error::corrupt(format!("a {what} in state number {}", self.id.0))
-            .advise("recover from a checkpoint; something else may write to the keys of `prefix`")
-    }
+#[cold]
+fn damaged(form: Form, what: &str) -> Error {
+    Error::corrupt(format!("a {what} in state number {}", form.id.0))
+        .advise("recover from a checkpoint; something else may write to the keys of `prefix`")
 }
 
 pub(crate) fn place(group: KeyGroup, state: StateId) -> String {
@@ -166,6 +110,7 @@ fn expires(at: u64) -> Option<Millis> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use statehold_core::StateSpec;
 
     fn form(revisions: bool, ttl: bool) -> Form {
         let spec = StateSpec { revisions, ttl, ..StateSpec::bytes("state", Model::Kv).unwrap() };

@@ -13,7 +13,6 @@
 mod backend;
 mod catalog;
 mod check;
-mod claim;
 mod commit;
 mod compact;
 mod config;

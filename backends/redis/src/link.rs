@@ -37,18 +37,15 @@ const CLUSTER_RETRIES: u32 = 3;
 /// A connection to one server, made when it is needed.
 struct Line {
     client: Client,
-    /// Shown in the server's list of clients: how others see that an owner is there.
-    name: Option<String>,
     connect_timeout: Duration,
     timeout: Duration,
     live: Mutex<(u64, Option<MultiplexedConnection>)>,
 }
 
 impl Line {
-    fn new(client: Client, name: Option<String>, config: &Config) -> Self {
+    fn new(client: Client, config: &Config) -> Self {
         Self {
             client,
-            name,
             connect_timeout: config.connect_timeout,
             timeout: config.timeout,
             live: Mutex::new((0, None)),
@@ -63,11 +60,7 @@ impl Line {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(Some(self.timeout));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        if let Some(name) = &self.name {
-            // Where the user may not, nobody sees who is there: fencing does not depend on it.
-            let _ = connection.send_packed_command(redis::cmd("CLIENT").arg("SETNAME").arg(name)).await;
-        }
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         live.0 += 1;
         live.1 = Some(connection.clone());
         Ok((live.0, connection))
@@ -84,7 +77,7 @@ impl Line {
 
 enum Lines {
     Single { work: Line, life: Line },
-    Cluster { commit: ClusterConnection, read: ClusterConnection, life: ClusterConnection, presence: Option<Line> },
+    Cluster { commit: ClusterConnection, read: ClusterConnection, life: ClusterConnection },
 }
 
 /// All connections of a store. Dropping it closes them.
@@ -132,8 +125,12 @@ impl Request<'_> {
 }
 
 impl Link {
-    /// The connections that `config` names; makes the first of them. `name` is shown to other clients.
-    pub(crate) async fn connect(config: &Config, name: Option<String>) -> Result<Arc<Self>> {
+    /// The connections that `config` names, which it makes.
+    pub(crate) async fn connect(config: &Config) -> Result<Arc<Self>> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Somebody else may have been faster, which is as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         let certificates = match &config.ca_certificate {
             None => None,
             Some(path) => Some(tokio::fs::read(path).await.map_err(|e| {
@@ -167,15 +164,11 @@ impl Link {
             let commit = connection(0).await.map_err(|e| typed(&e))?;
             let read = connection(CLUSTER_RETRIES).await.map_err(|e| typed(&e))?;
             let life = connection(CLUSTER_RETRIES).await.map_err(|e| typed(&e))?;
-            let presence = match name {
-                Some(name) => Some(presence(config, &name, client).await.map_err(|e| typed(&e))?),
-                None => None,
-            };
-            Lines::Cluster { commit, read, life, presence }
+            Lines::Cluster { commit, read, life }
         } else {
             let client = client(&config.nodes[0]).map_err(|e| typed(&e))?;
-            let work = Line::new(client.clone(), None, config);
-            let life = Line::new(client, name, config);
+            let work = Line::new(client.clone(), config);
+            let life = Line::new(client, config);
             life.connected().await.map_err(|e| typed(&e))?;
             Lines::Single { work, life }
         };
@@ -200,7 +193,7 @@ impl Link {
                 }
                 answer.map_err(Failure::after)
             }
-            Lines::Cluster { commit, read, life, .. } => {
+            Lines::Cluster { commit, read, life } => {
                 let mut connection = match lane {
                     Lane::Commit => commit,
                     Lane::Read => read,
@@ -290,36 +283,8 @@ impl Link {
             }
         }
     }
-
-    /// Makes the connection again by which others see that the owner is there.
-    pub(crate) async fn show_presence(&self) {
-        let line = match &self.lines {
-            Lines::Single { life, .. } => Some(life),
-            Lines::Cluster { presence, .. } => presence.as_ref(),
-        };
-        if let Some(line) = line {
-            let _ = line.connected().await;
-        }
-    }
 }
 
 fn is_unknown_script(failure: &Failure) -> bool {
     failure.error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript)
-}
-
-/// A connection under `name` to the first node that answers.
-async fn presence(
-    config: &Config,
-    name: &str,
-    client: impl Fn(&redis::ConnectionInfo) -> Result<Client, RedisError>,
-) -> Result<Line, RedisError> {
-    let mut last = None;
-    for node in &config.nodes {
-        let line = Line::new(client(node)?, Some(name.to_owned()), config);
-        match line.connected().await {
-            Ok(_) => return Ok(line),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| RedisError::from((redis::ErrorKind::InvalidClientConfig, "no node was named"))))
 }

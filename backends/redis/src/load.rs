@@ -5,15 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Envelope, Error, ErrorKind, KeyGroup, KeyGroups, Loader, Millis, Model, Result, Revision, Row, StateId, StateSpec,
+    Form, Envelope, Error, ErrorKind, KeyGroup, KeyGroups, Loader, Millis, Model, Result, Revision, Row, StateId, StateSpec,
 };
 
 use crate::{
     catalog::{Catalog, MAX_EPOCH, above},
-    claim::random,
     erase,
     inner::Inner,
-    layout::{Form, expiry, letter},
+    layout::{Layout, expiry, letter},
     script::Arg,
 };
 
@@ -52,7 +51,7 @@ impl Inner {
         let loader = RedisLoader {
             inner: Arc::clone(self),
             groups,
-            token: random()?,
+            token: token()?,
             loaded: Some(Loaded::default()),
         };
         self.change(|catalog| {
@@ -64,6 +63,14 @@ impl Inner {
         erase::leftovers(self).await?;
         Ok(loader)
     }
+}
+
+/// A word that no other loader draws.
+fn token() -> Result<String> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Error::internal("the system gives no random bytes").because(e).advise("see the system's log"))?;
+    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// The loader that may still publish is the one that began last.
@@ -90,7 +97,7 @@ impl RedisLoader {
             return Err(Error::invalid("the state was named already, as something else").in_state(&spec.name));
         }
         self.inner.check_open()?;
-        self.inner.check_spec(spec)?;
+        spec.check_for(&self.inner.capabilities, &self.inner.limits)?;
         let id = self
             .inner
             .change(|catalog| {

@@ -8,7 +8,6 @@ use statehold_core::{Durability, Error, ErrorKind, Millis, OpenRequest, Ownershi
 use crate::{
     catalog::{Catalog, above, swap},
     check,
-    claim::{Claim, is_held},
     config::Config,
     erase,
     inner::{Inner, Parts, Raise},
@@ -21,17 +20,16 @@ use crate::{
 pub(crate) async fn open(config: Config, request: OpenRequest) -> Result<Arc<dyn Store>> {
     let capabilities = config.capabilities();
     request.check(&capabilities)?;
-    let claim = Claim::new()?;
-    let link = Link::connect(&config, Some(claim.0.clone())).await?;
+    let link = Link::connect(&config).await?;
     check::server(&link, &config, &request).await?;
     let number = register(&link, &config.prefix, &request).await?;
     let names = Names::new(&config.prefix, number, config.cluster);
     let (catalog, floor, suspect) = if request.ownership == Ownership::ReadOnly {
         look(&link, &names).await?
     } else {
-        take(&link, &names, &claim, &request).await?
+        take(&link, &names, &request).await?
     };
-    let parts = Parts { link, names, catalog, claim, floor, suspect };
+    let parts = Parts { link, names, catalog, floor, suspect };
     let inner = Arc::new(Inner::new(parts, &request, capabilities));
     if !inner.read_only {
         erase::leftovers(&inner).await?;
@@ -115,15 +113,12 @@ async fn look(link: &Link, names: &Names) -> Result<(Catalog, Millis, bool)> {
 }
 
 /// Takes the store over, or joins those who share it.
-async fn take(link: &Link, names: &Names, claim: &Claim, request: &OpenRequest) -> Result<(Catalog, Millis, bool)> {
+async fn take(link: &Link, names: &Names, request: &OpenRequest) -> Result<(Catalog, Millis, bool)> {
     let shared = request.ownership == Ownership::Shared;
     let key = names.catalog();
     let (mut catalog, suspect, fresh_owner) = loop {
         let found = Catalog::read(link, &key).await?;
         let fresh = found.version.is_none();
-        if is_held(link, &found.claim).await? {
-            return Err(held());
-        }
         let mut next = if fresh { Catalog::fresh() } else { found.clone() };
         let mut suspect = false;
         if !next.clean {
@@ -145,7 +140,6 @@ async fn take(link: &Link, names: &Names, claim: &Claim, request: &OpenRequest) 
         }
         next.epoch += 1;
         next.shared = shared;
-        next.claim = if shared { String::new() } else { claim.0.clone() };
         next.clean = !suspect && (shared || request.durability != Durability::Visible);
         next.abandon_load();
         if let Some(written) = found.replace(link, &key, next).await? {
@@ -180,12 +174,6 @@ async fn take(link: &Link, names: &Names, claim: &Claim, request: &OpenRequest) 
         };
     }
     Ok((catalog, floor, suspect))
-}
-
-fn held() -> Error {
-    Error::new(ErrorKind::Conflict, "another process has the store open, as its one owner")
-        .about("ownership")
-        .advise("close it there, or open the store `shared` in all of them")
 }
 
 fn unclean() -> Error {

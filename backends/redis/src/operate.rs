@@ -26,7 +26,7 @@ impl RedisStore {
 impl StateOperator for RedisStore {
     /// Every commit was as durable as the server's settings say before it was acknowledged.
     async fn finish(&self) -> Result<Durability> {
-        self.inner.link().map_err(|e| self.inner.named(e))?.show_presence().await;
+        self.inner.check_open().map_err(|e| self.inner.named(e))?;
         Ok(self.inner.durability)
     }
 
@@ -76,7 +76,6 @@ impl Inner {
             return Ok(());
         }
         let Some(link) = self.take_link() else { return Ok(()) };
-        self.claim.release();
         if !self.exclusive {
             return Ok(());
         }
@@ -87,7 +86,6 @@ impl Inner {
                 return Ok(());
             }
             let mut next = (*known).clone();
-            next.claim.clear();
             next.clean = known.clean || !self.suspect.load(Ordering::Acquire);
             match known.replace(&link, &key, next).await? {
                 Some(_) => return Ok(()),

@@ -4,12 +4,12 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use redis::Value;
-use statehold_core::{Cell, Error, KeyGroup, Millis, Model, Page, Position, Result, Row, ScanRange, ScanRequest};
+use statehold_core::{Form, Cell, Error, KeyGroup, Millis, Model, Page, Position, Result, Row, ScanRange, ScanRequest};
 
 use crate::{
     encode::{exclusive, inclusive, model, ordinal_bound},
     inner::{Inner, answered},
-    layout::Form,
+    layout::Layout,
     link::Lane,
     names::Unit,
     reply,

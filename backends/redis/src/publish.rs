@@ -3,13 +3,13 @@
 //! First every unit is raised to the new incarnation, so that no commit to the old content is acknowledged any
 //! more; then the catalog is switched; then what was replaced is erased.
 
-use statehold_core::{Error, ErrorKind, KeyGroups, Result, SpecChange, StateId, StateSpec};
+use statehold_core::{Form, Error, ErrorKind, KeyGroups, Result, StateId, StateSpec};
 
 use crate::{
     catalog::{Catalog, above},
     erase,
     inner::Inner,
-    layout::{Form, letter},
+    layout::{Layout, letter},
     link::Lane,
     load::{Loaded, check_loader},
     names::Unit,
@@ -82,7 +82,7 @@ impl Inner {
         for (old, spec) in live.list() {
             let new = match states.iter_mut().find(|(_, new)| new.name == spec.name) {
                 Some((id, new)) => {
-                    *new = merged(&spec, new)?;
+                    *new = new.merged(&spec)?;
                     *id
                 }
                 None => {
@@ -135,19 +135,5 @@ impl Inner {
             copies.cmd("COPY").arg(format!("{base}{kind}{from}")).arg(format!("{base}{kind}{to}")).arg("REPLACE");
         }
         link.ask_all(Lane::Life, &copies).await.map(drop)
-    }
-}
-
-/// The newer schema of the two: rows of both are kept.
-fn merged(old: &StateSpec, new: &StateSpec) -> Result<StateSpec> {
-    match (old.check(new), new.check(old)) {
-        (Ok(SpecChange::Same | SpecChange::Upgrade), _) => Ok(new.clone()),
-        (Err(_), Ok(_)) => Ok(old.clone()),
-        (Err(e), Err(_)) => {
-            Err(Error::new(ErrorKind::Conflict, "the state is something else in the key groups that stay")
-                .in_state(&old.name)
-                .advise("drop the state, or recover all groups of the store")
-                .because(e))
-        }
     }
 }

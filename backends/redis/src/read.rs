@@ -1,13 +1,13 @@
 //! Point reads: plain commands, and behind them a look at each unit's incarnation.
 
 use redis::{Pipeline, Value};
-use statehold_core::{Address, Cell, KeyGroup, Millis, Model, Result};
+use statehold_core::{Form, Address, Cell, KeyGroup, Millis, Model, Result};
 
 use crate::{
     catalog::Catalog,
     encode::model,
     inner::{Inner, answered},
-    layout::Form,
+    layout::Layout,
     link::Lane,
     names::Unit,
     reply,

@@ -86,11 +86,6 @@ impl Call {
         self.args.push(arg.into());
     }
 
-    /// How many arguments it has so far.
-    pub(crate) fn len(&self) -> usize {
-        self.args.len()
-    }
-
     pub(crate) fn extend(&mut self, args: Vec<Arg>) {
         self.args.extend(args);
     }

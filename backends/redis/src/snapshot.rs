@@ -3,13 +3,12 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Address, Cell, Millis, Op, Page, Reads, Result, ScanRange, ScanRequest, Snapshot, StateId, StateSpec,
+    Form, Address, Cell, Millis, Op, Page, Reads, Result, ScanRange, ScanRequest, Snapshot, StateId, StateSpec,
 };
 
 use crate::{
     cuts::Cut,
     encode::exclusive,
-    layout::Form,
     names::Unit,
     page::{Gather, Window},
 };

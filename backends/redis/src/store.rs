@@ -80,7 +80,7 @@ impl Store for RedisStore {
 impl Inner {
     async fn register(&self, spec: &StateSpec) -> Result<StateId> {
         self.check_open()?;
-        self.check_spec(spec)?;
+        spec.check_for(&self.capabilities, &self.limits)?;
         if !self.exclusive && self.catalog().by_name(&spec.name).is_none() {
             self.refresh().await?;
         }

@@ -15,22 +15,11 @@ use std::ops::Bound;
 
 use bytes::{Buf, Bytes};
 
-use crate::{
-    Cell, Error, KeyGroup, KeyShape, Millis, Model, Result, Revision, ScanRange, ScanRequest, StateId, StateSpec,
-};
+pub(super) use crate::Form;
+use crate::{Cell, Error, KeyGroup, KeyShape, Millis, Model, Result, Revision, ScanRange, ScanRequest, StateId};
 
 /// Bytes of group and state before the key.
 pub(super) const PREFIX: usize = 6;
-
-/// What the layout has to know of a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Form {
-    pub(super) id: StateId,
-    pub(super) model: Model,
-    shape: KeyShape,
-    pub(super) revisions: bool,
-    pub(super) ttl: bool,
-}
 
 /// The smallest byte string above all that begin with `prefix`, in place.
 fn successor(prefix: &mut Vec<u8>) {
@@ -59,42 +48,6 @@ pub(super) fn state_start(group: KeyGroup, state: StateId) -> [u8; PREFIX] {
 }
 
 impl Form {
-    pub(super) fn of(id: StateId, spec: &StateSpec) -> Self {
-        Self { id, model: spec.model, shape: spec.key_shape, revisions: spec.revisions, ttl: spec.ttl }
-    }
-
-    /// Lists with TTL expire as a whole: their expiry is in a head row.
-    pub(super) fn has_heads(self) -> bool {
-        self.ttl && self.model == Model::List
-    }
-
-    /// Checks that a row with this key and sub can be of this state.
-    pub(super) fn check(self, key: &[u8], sub: &[u8]) -> Result<()> {
-        self.check_shape(key)?;
-        match self.model {
-            Model::Kv if !sub.is_empty() => {
-                Err(Error::invalid("a record of a KV state has a subkey").advise("leave `sub` empty, or use a map"))
-            }
-            Model::List if sub.len() != 8 => {
-                Err(Error::invalid(format!("a list element's ordinal has {} bytes", sub.len()))
-                    .advise("ordinals are 8 bytes, big-endian; `reserve_ordinals` gives new ones"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks that the state can have this key.
-    #[inline]
-    pub(super) fn check_shape(self, key: &[u8]) -> Result<()> {
-        match self.shape {
-            KeyShape::Fixed(n) if key.len() != usize::from(n) => {
-                Err(Error::invalid(format!("a key of {} bytes in a state whose keys have {n}", key.len()))
-                    .advise("encode keys with the codec that the state was registered with"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn push_state(self, group: KeyGroup, out: &mut Vec<u8>) {
         out.clear();
         out.extend_from_slice(&state_start(group, self.id));

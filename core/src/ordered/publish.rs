@@ -14,7 +14,7 @@ use super::{
     load::Loaded,
     meta::{self, Head, Kind},
 };
-use crate::{Durability, Error, ErrorKind, KeyGroup, KeyGroups, Millis, Result, StateId};
+use crate::{Durability, KeyGroup, KeyGroups, Millis, Result, StateId};
 
 /// Kept rows are copied in batches of this many bytes.
 const COPY_BYTES: usize = 1 << 20;
@@ -69,7 +69,7 @@ impl<E: Engine> Inner<E> {
         for old in live {
             let new = match states.iter_mut().find(|s| s.spec.name == old.spec.name) {
                 Some(new) => {
-                    *new = merged(&old, new)?;
+                    *new = State::new(new.form.id, new.spec.merged(&old.spec)?);
                     new.clone()
                 }
                 None => {
@@ -110,21 +110,6 @@ impl<E: Engine> Inner<E> {
             }
         }
     }
-}
-
-/// The loaded state, with the newer schema of the two: rows of both are kept.
-fn merged(old: &State, new: &State) -> Result<State> {
-    let spec = match (old.spec.check(&new.spec), new.spec.check(&old.spec)) {
-        (Ok(_), _) => &new.spec,
-        (Err(_), Ok(_)) => &old.spec,
-        (Err(e), Err(_)) => {
-            return Err(Error::new(ErrorKind::Conflict, "the state is something else in the key groups that stay")
-                .in_state(&old.spec.name)
-                .advise("drop the state, or recover all groups of the store")
-                .because(e));
-        }
-    };
-    Ok(State::new(new.form.id, (**spec).clone()))
 }
 
 /// Adds to `batch`: `next` is all that there is.

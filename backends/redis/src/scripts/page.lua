@@ -15,8 +15,9 @@ if cut > 0 then
 end
 local names, more = nil, 0
 if ARGV[11] == 'I' then
-  names = call('ZRANGEBYLEX', U .. 'o' .. place, ARGV[12], ARGV[13], 'LIMIT', 0, rows)
-  if #names == rows then more = 1 end
+  -- One more than rows: all of the first may have been seen.
+  names = call('ZRANGEBYLEX', U .. 'o' .. place, ARGV[12], ARGV[13], 'LIMIT', 0, rows + 1)
+  if #names > rows then more = 1 end
 else
   names = {unpack(ARGV, 12)}
 end
@@ -105,7 +106,7 @@ for i, key in ipairs(names) do
     local at = ttl
     if key == start and from ~= '' then at = position(name, from, ttl, length) end
     found, rest = elements(name, at, length)
-    got = got + ttl
+    if key ~= start then got = got + ttl end
   end
   out[#out + 1] = {key, head, rest and 1 or 0, found}
   if rest then
