@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 
 /// What a kind declares with nothing set but what it needs: capabilities open and create nothing.
 fn declared(backend: &dyn Backend) -> Result<Capabilities> {
-    let needed = [("path", "."), ("url", "postgres://localhost")];
+    let needed = [("path", "."), ("url", "postgres://localhost"), ("url", "redis://localhost")];
     let all = std::iter::once(Options::new()).chain(needed.map(|(name, value)| Options::new().with(name, value)));
     let mut last = None;
     for options in all {

@@ -1,9 +1,0 @@
-//! The suite on a Redis server whose stores are shared.
-
-mod redis_site;
-
-use statehold_core::{Options, Ownership};
-
-fn main() -> std::process::ExitCode {
-    redis_site::main(redis_site::single, Options::new(), Ownership::Shared)
-}
