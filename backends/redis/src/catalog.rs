@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use statehold_core::{Form, Error, ErrorKind, Result, StateId, StateSpec};
+use statehold_core::{Error, ErrorKind, Form, Result, StateId, StateSpec};
 
 use crate::{
     layout::letter,
@@ -134,8 +134,8 @@ impl Catalog {
         .map(|(field, value)| (field.to_owned(), value.into_bytes()))
         .into();
         for (id, spec) in &self.states {
-            let spec = serde_json::to_vec(spec)
-                .map_err(|e| Error::internal("a state's spec cannot be encoded").because(e))?;
+            let spec =
+                serde_json::to_vec(spec).map_err(|e| Error::internal("a state's spec cannot be encoded").because(e))?;
             fields.insert(format!("s{id}"), spec);
         }
         fields.extend(self.loading.iter().map(|(id, model)| (format!("l{id}"), model.clone().into_bytes())));

@@ -95,12 +95,9 @@ fn refused(setting: &str, found: &str, wanted: &str, level: Durability) -> Error
             .about(setting.to_owned())
             .advise(format!("set `{setting} {wanted}` in the server's configuration"));
     }
-    Error::unsupported(format!(
-        "durability `{}` cannot be given: the server has `{setting} {found}`",
-        level.as_str()
-    ))
-    .about("durability")
-    .advise(format!("set `{setting} {wanted}` in the server's configuration, or choose durability `visible`"))
+    Error::unsupported(format!("durability `{}` cannot be given: the server has `{setting} {found}`", level.as_str()))
+        .about("durability")
+        .advise(format!("set `{setting} {wanted}` in the server's configuration, or choose durability `visible`"))
 }
 
 fn pairs(answer: Value) -> Result<Vec<(String, String)>> {

@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use redis::Value;
 use statehold_core::{
-    AtomicScope, Batch, Committed, ConditionsFailed, Error, ErrorKind, KeyGroup, Marker, Result,
-    WriterId,
+    AtomicScope, Batch, Committed, ConditionsFailed, Error, ErrorKind, KeyGroup, Marker, Result, WriterId,
 };
 
 use crate::{
@@ -67,7 +66,12 @@ impl Inner {
         self.limits.check_batch(batch)?;
         batch.check_folded()?;
         let conditions = batch.conditions.iter().map(|(at, _)| at);
-        batch.mutations.iter().map(statehold_core::Mutation::at).chain(conditions).try_for_each(|at| self.check_group(at.group))
+        batch
+            .mutations
+            .iter()
+            .map(statehold_core::Mutation::at)
+            .chain(conditions)
+            .try_for_each(|at| self.check_group(at.group))
     }
 
     /// A group of the unit that the batch is of; `None` if it changes nothing at all.

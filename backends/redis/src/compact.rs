@@ -1,7 +1,7 @@
 //! `compact`: removes what has expired, in steps that let commits through.
 
 use bytes::Bytes;
-use statehold_core::{Form, Compacted, KeyGroup, Model, PageLimit, Position, Result, ScanRequest};
+use statehold_core::{Compacted, Form, KeyGroup, Model, PageLimit, Position, Result, ScanRequest};
 
 use crate::{erase, inner::Inner, layout::Layout, script::Arg};
 

@@ -3,7 +3,9 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
-use statehold_core::{AtomicScope, Capabilities, Claims, Durability, Error, Limits, OptionReader, Options, Ownership, Result, Support};
+use statehold_core::{
+    AtomicScope, Capabilities, Claims, Durability, Error, Limits, OptionReader, Options, Ownership, Result, Support,
+};
 
 use crate::RedisBackend;
 
@@ -56,9 +58,15 @@ impl Config {
         if listed.len() > 1 && !cluster {
             return Err(wrong("urls", "a list", "name one server, or set `cluster = true`"));
         }
-        if prefix.is_empty() || prefix.len() > MAX_PREFIX || !prefix.bytes().all(|b| b.is_ascii_graphic() && b != b'{' && b != b'}')
+        if prefix.is_empty()
+            || prefix.len() > MAX_PREFIX
+            || !prefix.bytes().all(|b| b.is_ascii_graphic() && b != b'{' && b != b'}')
         {
-            return Err(wrong("prefix", "not a prefix of keys", "give 1 to 64 visible ASCII characters without braces"));
+            return Err(wrong(
+                "prefix",
+                "not a prefix of keys",
+                "give 1 to 64 visible ASCII characters without braces",
+            ));
         }
         let nodes: Result<Vec<_>> = listed.into_iter().map(|url| node(url, cluster, username, password)).collect();
         Ok(Self { nodes: nodes?, cluster, prefix, ca_certificate, timeout, connect_timeout, assert_settings })
@@ -88,7 +96,9 @@ impl Config {
 
 /// Never shows the value: an address may hold a password.
 fn wrong(option: &str, found: &str, allowed: &str) -> Error {
-    Error::invalid(format!("option `{option}` of kind `{}` is {found}", RedisBackend::KIND)).about(option).advise(allowed)
+    Error::invalid(format!("option `{option}` of kind `{}` is {found}", RedisBackend::KIND))
+        .about(option)
+        .advise(allowed)
 }
 
 fn milliseconds(reader: &mut OptionReader<'_>, name: &'static str, default: u64) -> Result<Duration> {
@@ -99,9 +109,8 @@ fn milliseconds(reader: &mut OptionReader<'_>, name: &'static str, default: u64)
 }
 
 fn node(url: &str, cluster: bool, username: Option<&str>, password: Option<&str>) -> Result<ConnectionInfo> {
-    let malformed = || {
-        wrong("url", "not an address of Redis", "write redis://host:port, or rediss://host:port for TLS")
-    };
+    let malformed =
+        || wrong("url", "not an address of Redis", "write redis://host:port, or rediss://host:port for TLS");
     if !["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(malformed());
     }

@@ -42,23 +42,13 @@ impl Inner {
             .ok_or_else(crate::error::unexpected)?;
         let link = self.link()?;
         let _no_commits = self.gate.write().await;
-        let mut cut = Cut {
-            inner: Arc::clone(self),
-            number,
-            now: self.clock.now(),
-            catalog: self.catalog(),
-            incarnation: 0,
-        };
+        let mut cut =
+            Cut { inner: Arc::clone(self), number, now: self.clock.now(), catalog: self.catalog(), incarnation: 0 };
         self.cut.fetch_max(number, Ordering::AcqRel);
         // The greatest floor of all units, before the first of them is cut.
         let mut sessions = 0;
         for (unit, _) in self.units() {
-            let call = UNIT
-                .on(&unit.meta)
-                .arg(unit.base.clone())
-                .arg("open")
-                .arg(number)
-                .arg(cut.now.0.to_be_bytes());
+            let call = UNIT.on(&unit.meta).arg(unit.base.clone()).arg("open").arg(number).arg(cut.now.0.to_be_bytes());
             let mut parts = answered(link.call(Lane::Life, &call).await?)?;
             let _incarnation = reply::next(&mut parts)?;
             let floor = reply::millis(reply::next(&mut parts)?)?;

@@ -1,7 +1,9 @@
 //! [`Encoded`]: a batch as arguments of the commit script.
 
 use bytes::Bytes;
-use statehold_core::{Form, Address, Batch, Cell, Condition, Error, ErrorKind, KeyGroup, Model, Mutation, Result, Revision};
+use statehold_core::{
+    Address, Batch, Cell, Condition, Error, ErrorKind, Form, KeyGroup, Model, Mutation, Result, Revision,
+};
 
 use crate::{
     catalog::Catalog,

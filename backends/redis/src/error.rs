@@ -101,11 +101,9 @@ pub(crate) fn typed(error: &RedisError) -> Error {
         Kind::Server(Server::BusyLoading) => {
             make(ErrorKind::Unavailable, "Redis is loading its data", "try again when it has started")
         }
-        Kind::Server(_) | Kind::Extension => make(
-            ErrorKind::Internal,
-            &format!("Redis refused a request: {said}"),
-            "report it; see the server's log",
-        ),
+        Kind::Server(_) | Kind::Extension => {
+            make(ErrorKind::Internal, &format!("Redis refused a request: {said}"), "report it; see the server's log")
+        }
         Kind::Parse => make(
             ErrorKind::Unavailable,
             "the peer does not speak the Redis protocol",
@@ -124,7 +122,10 @@ pub(crate) fn typed(error: &RedisError) -> Error {
 
 fn refused_user(said: &str, code: &str) -> Error {
     let (message, advice) = if code == "NOPERM" || said.contains("permission") {
-        ("the Redis user may not do what statehold needs", "grant what docs/src/backends/redis.md lists, on the keys of `prefix`")
+        (
+            "the Redis user may not do what statehold needs",
+            "grant what docs/src/backends/redis.md lists, on the keys of `prefix`",
+        )
     } else {
         ("Redis does not accept the user or password", "check `username` and `password`, or those in `url`")
     };

@@ -273,5 +273,6 @@ pub(crate) fn answered(value: Value) -> Result<std::vec::IntoIter<Value>> {
 }
 
 pub(crate) fn fenced() -> Error {
-    Error::fenced("the store has another owner since").advise("this owner is done; open the store again to take it back")
+    Error::fenced("the store has another owner since")
+        .advise("this owner is done; open the store again to take it back")
 }

@@ -43,7 +43,6 @@ impl Layout for Form {
         place(group, self.id)
     }
 
-
     fn row(self, cell: &Cell) -> Bytes {
         if !self.ttl {
             return cell.value.clone();

@@ -44,12 +44,7 @@ struct Line {
 
 impl Line {
     fn new(client: Client, config: &Config) -> Self {
-        Self {
-            client,
-            connect_timeout: config.connect_timeout,
-            timeout: config.timeout,
-            live: Mutex::new((0, None)),
-        }
+        Self { client, connect_timeout: config.connect_timeout, timeout: config.timeout, live: Mutex::new((0, None)) }
     }
 
     async fn connected(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
@@ -205,7 +200,12 @@ impl Link {
         }
     }
 
-    async fn patiently(&self, lane: Lane, request: Request<'_>, again: impl Fn(Fate) -> bool) -> Result<Value, Failure> {
+    async fn patiently(
+        &self,
+        lane: Lane,
+        request: Request<'_>,
+        again: impl Fn(Fate) -> bool,
+    ) -> Result<Value, Failure> {
         let began = Instant::now();
         let mut pause = PAUSE;
         loop {

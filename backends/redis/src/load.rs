@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Form, Envelope, Error, ErrorKind, KeyGroup, KeyGroups, Loader, Millis, Model, Result, Revision, Row, StateId, StateSpec,
+    Envelope, Error, ErrorKind, Form, KeyGroup, KeyGroups, Loader, Millis, Model, Result, Revision, Row, StateId,
+    StateSpec,
 };
 
 use crate::{
@@ -48,12 +49,7 @@ impl Inner {
                 .advise("load into the stores that own them"));
         }
         // Made first: dropped in the middle of what follows, it still cleans up behind itself.
-        let loader = RedisLoader {
-            inner: Arc::clone(self),
-            groups,
-            token: token()?,
-            loaded: Some(Loaded::default()),
-        };
+        let loader = RedisLoader { inner: Arc::clone(self), groups, token: token()?, loaded: Some(Loaded::default()) };
         self.change(|catalog| {
             catalog.abandon_load();
             catalog.loader.clone_from(&loader.token);
@@ -142,7 +138,8 @@ impl RedisLoader {
             form.check(&row.key, &row.sub)?;
         }
         let place = (form.id, group, row.key.clone(), row.sub.clone());
-        let ascending = |last: &(StateId, KeyGroup, Bytes, Bytes)| (last.0, last.1) != (form.id, group) || *last < place;
+        let ascending =
+            |last: &(StateId, KeyGroup, Bytes, Bytes)| (last.0, last.1) != (form.id, group) || *last < place;
         if !loaded.last.as_ref().is_none_or(ascending) {
             return Err(Error::invalid("rows are not ascending").advise("load rows in (key, subkey) order"));
         }

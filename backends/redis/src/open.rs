@@ -71,11 +71,14 @@ async fn register(link: &Link, prefix: &str, request: &OpenRequest) -> Result<u6
             return Err(nothing_there());
         }
         for other in fields.keys().filter_map(|field| field.strip_prefix(&stores)) {
-            let bounds = other.split_once('-').and_then(|(a, b)| Some((a.parse::<u16>().ok()?, b.parse::<u16>().ok()?)));
+            let bounds =
+                other.split_once('-').and_then(|(a, b)| Some((a.parse::<u16>().ok()?, b.parse::<u16>().ok()?)));
             if bounds.is_some_and(|(start, end)| start < groups.range().end && groups.range().start < end) {
-                return Err(Error::invalid(format!("there is a store of the key groups {other}, which {groups} overlaps"))
-                    .about("groups")
-                    .advise("open it for its own range; rescale by archive and recover into another `prefix`"));
+                return Err(Error::invalid(format!(
+                    "there is a store of the key groups {other}, which {groups} overlaps"
+                ))
+                .about("groups")
+                .advise("open it for its own range; rescale by archive and recover into another `prefix`"));
             }
         }
         let next = match fields.get("next") {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use redis::Value;
-use statehold_core::{Form, Cell, Error, KeyGroup, Millis, Model, Page, Position, Result, Row, ScanRange, ScanRequest};
+use statehold_core::{Cell, Error, Form, KeyGroup, Millis, Model, Page, Position, Result, Row, ScanRange, ScanRequest};
 
 use crate::{
     encode::{exclusive, inclusive, model, ordinal_bound},
@@ -70,7 +70,11 @@ impl Window {
                         window.start = after.key.clone();
                         window.from = from_bound(form, &Bound::Excluded(after.sub.clone()));
                         // The first bound may leave this very key out.
-                        if first == Bound::Excluded(after.key.clone()) { lex_from(&first) } else { inclusive(&after.key) }
+                        if first == Bound::Excluded(after.key.clone()) {
+                            lex_from(&first)
+                        } else {
+                            inclusive(&after.key)
+                        }
                     }
                     (first, None) => lex_from(first),
                 };

@@ -3,7 +3,7 @@
 //! First every unit is raised to the new incarnation, so that no commit to the old content is acknowledged any
 //! more; then the catalog is switched; then what was replaced is erased.
 
-use statehold_core::{Form, Error, ErrorKind, KeyGroups, Result, StateId, StateSpec};
+use statehold_core::{Error, ErrorKind, Form, KeyGroups, Result, StateId, StateSpec};
 
 use crate::{
     catalog::{Catalog, above},

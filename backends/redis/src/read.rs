@@ -1,7 +1,7 @@
 //! Point reads: plain commands, and behind them a look at each unit's incarnation.
 
 use redis::{Pipeline, Value};
-use statehold_core::{Form, Address, Cell, KeyGroup, Millis, Model, Result};
+use statehold_core::{Address, Cell, Form, KeyGroup, Millis, Model, Result};
 
 use crate::{
     catalog::Catalog,
@@ -171,7 +171,8 @@ fn runs<'a>(catalog: &Catalog, at: &'a [Address], indices: &[usize]) -> Result<V
     for &index in indices {
         let at = &at[index];
         let form = catalog.form(at.state)?;
-        let (key, field) = if form.model == Model::Map { (Some(&at.key[..]), &at.sub[..]) } else { (None, &at.key[..]) };
+        let (key, field) =
+            if form.model == Model::Map { (Some(&at.key[..]), &at.sub[..]) } else { (None, &at.key[..]) };
         let same = |run: &Run<'_>| run.form.id == form.id && run.group == at.group && run.key == key;
         // Neighbours mostly; a scattered request makes more commands, and the same answer.
         match runs.last_mut().filter(|run| same(run)) {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Form, Address, Cell, Millis, Op, Page, Reads, Result, ScanRange, ScanRequest, Snapshot, StateId, StateSpec,
+    Address, Cell, Form, Millis, Op, Page, Reads, Result, ScanRange, ScanRequest, Snapshot, StateId, StateSpec,
 };
 
 use crate::{

@@ -2,7 +2,12 @@
 
 #![allow(dead_code, reason = "each binary starts one kind of server")]
 
-use std::{any::Any, path::Path, process::{Command, ExitCode}, sync::Arc};
+use std::{
+    any::Any,
+    path::Path,
+    process::{Command, ExitCode},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use statehold::testing::servers::{RedisCluster, RedisServer, redis::given_url};

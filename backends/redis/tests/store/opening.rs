@@ -2,7 +2,7 @@
 
 use statehold_core::{Durability, ErrorKind, Model, Ownership};
 
-use crate::support::{open, open_as, options, put, register, server, server_with, commit};
+use crate::support::{commit, open, open_as, options, put, register, server, server_with};
 
 /// What opening at `durability` is refused with.
 async fn refused(url: &str, durability: Durability) -> statehold_core::Error {

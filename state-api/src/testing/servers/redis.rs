@@ -44,7 +44,10 @@ pub struct RedisBuilder {
 /// Shows no password.
 impl std::fmt::Debug for RedisBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisBuilder").field("tls", &self.tls).field("replica_of", &self.replica_of).finish_non_exhaustive()
+        f.debug_struct("RedisBuilder")
+            .field("tls", &self.tls)
+            .field("replica_of", &self.replica_of)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +140,7 @@ impl RedisBuilder {
         } else {
             lines.push(format!("port {port}"));
         }
-        lines.extend(self.password.iter().map(|password| format!("requirepass {password}")));
+        lines.extend(self.password.iter().map(|password| format!("requirepass \"{password}\"")));
         lines.extend(self.users.iter().map(|user| format!("user {user}")));
         lines.extend(self.replica_of.iter().map(|port| format!("replicaof 127.0.0.1 {port}")));
         // The last of several lines counts.
@@ -247,7 +250,7 @@ impl RedisServer {
         if self.tls {
             return Err(Error::unsupported("a command in plain text to a server with TLS").advise("use a client"));
         }
-        let auth = self.password.as_ref().map(|password| format!("AUTH {password}\r\n")).unwrap_or_default();
+        let auth = self.password.as_ref().map(|password| format!("AUTH \"{password}\"\r\n")).unwrap_or_default();
         say(self.port, &format!("{auth}{line}\r\n"), if auth.is_empty() { 1 } else { 2 })
             .map_err(|e| Error::new(ErrorKind::Unavailable, "the server does not answer").because(e))
     }
