@@ -71,7 +71,7 @@ impl Line {
 }
 
 enum Lines {
-    Single { work: Line, life: Line },
+    Single { work: Box<Line>, life: Box<Line> },
     Cluster { commit: ClusterConnection, read: ClusterConnection, life: ClusterConnection },
 }
 
@@ -162,8 +162,8 @@ impl Link {
             Lines::Cluster { commit, read, life }
         } else {
             let client = client(&config.nodes[0]).map_err(|e| typed(&e))?;
-            let work = Line::new(client.clone(), config);
-            let life = Line::new(client, config);
+            let work = Box::new(Line::new(client.clone(), config));
+            let life = Box::new(Line::new(client, config));
             life.connected().await.map_err(|e| typed(&e))?;
             Lines::Single { work, life }
         };

@@ -109,15 +109,29 @@ impl Inner {
 
     async fn copy(&self, unit: &Unit, from: &str, to: &str, model: &str) -> Result<()> {
         let link = self.link()?;
+        if model != "k" {
+            self.copy_keys(unit, from, to).await?;
+        }
+        let base = &unit.base;
+        let mut copies = redis::pipe();
+        for kind in ["h", "o"] {
+            copies.cmd("COPY").arg(format!("{base}{kind}{from}")).arg(format!("{base}{kind}{to}")).arg("REPLACE");
+        }
+        link.ask_all(Lane::Life, &copies).await.map(drop)
+    }
+
+    /// The maps or lists of one state in one group.
+    async fn copy_keys(&self, unit: &Unit, from: &str, to: &str) -> Result<()> {
+        let link = self.link()?;
         let base = &unit.base;
         let index = format!("{base}o{from}");
         let mut first = 0;
-        while model != "k" {
+        loop {
             let mut names = redis::cmd("ZRANGE");
             names.arg(&index).arg(first).arg(first + COPIES - 1);
             let names = reply::array(link.ask(Lane::Life, &names).await?)?;
             if names.is_empty() {
-                break;
+                return Ok(());
             }
             first += names.len();
             let mut copies = redis::pipe();
@@ -130,10 +144,5 @@ impl Inner {
             }
             link.ask_all(Lane::Life, &copies).await?;
         }
-        let mut copies = redis::pipe();
-        for kind in ["h", "o"] {
-            copies.cmd("COPY").arg(format!("{base}{kind}{from}")).arg(format!("{base}{kind}{to}")).arg("REPLACE");
-        }
-        link.ask_all(Lane::Life, &copies).await.map(drop)
     }
 }

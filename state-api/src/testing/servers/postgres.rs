@@ -62,7 +62,7 @@ impl PostgresBuilder {
         let folder = private_folder("statehold-postgres-", user)?;
         let data = folder.path().join("data");
         let password = password();
-        initialise(&data, &password, folder.path().join("password"), user)?;
+        initialise(&data, &password, &folder.path().join("password"), user)?;
         if self.tls {
             super::tls::make_certificates(&folder, user)?;
         }
@@ -221,9 +221,9 @@ fn password() -> String {
     format!("{:016x}{:016x}", bits(0), bits(1))
 }
 
-fn initialise(data: &std::path::Path, password: &str, file: PathBuf, user: Option<RunAs>) -> Result<()> {
-    fs::write(&file, password).map_err(|e| Error::internal("no password file").because(e))?;
-    give(&file, user)?;
+fn initialise(data: &std::path::Path, password: &str, file: &std::path::Path, user: Option<RunAs>) -> Result<()> {
+    fs::write(file, password).map_err(|e| Error::internal("no password file").because(e))?;
+    give(file, user)?;
     let (data, file) = (data.display().to_string(), file.display().to_string());
     let mut arguments = vec!["-D", &data, "-U", "postgres", "--pwfile", &file, "--auth=scram-sha-256"];
     arguments.extend(["--no-sync", "--wal-segsize=16", "--encoding=UTF8", "--locale=C"]);
