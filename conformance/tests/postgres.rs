@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     }
     let listing = std::env::args().any(|argument| argument == "--list");
     let given = postgres::given_url().expect("the variable is text");
-    let server = if listing || given.is_some() { None } else { Some(PostgresServer::start().expect("a server starts")) };
+    let server = if listing || given.is_some() { None } else { Some(PostgresServer::builder().fsync(true).start().expect("a server starts")) };
     let url = given.or_else(|| server.as_ref().map(PostgresServer::url)).unwrap_or_default();
     statehold_conformance::main(Subject::new(move |dir| site(dir, &url)))
 }

@@ -25,7 +25,7 @@ CREATE TABLE stores (
 
 -- The row that every commit to the group locks.
 CREATE TABLE key_groups (
-    store int4 NOT NULL REFERENCES stores ON DELETE CASCADE,
+    store int4 NOT NULL,
     grp int2 NOT NULL,
     epoch int8 NOT NULL,
     -- The last revision's lower part.
@@ -57,7 +57,7 @@ CREATE TABLE entries (
 ) WITH (fillfactor = 90);
 
 CREATE TABLE markers (
-    store int4 NOT NULL REFERENCES stores ON DELETE CASCADE,
+    store int4 NOT NULL,
     writer bytea NOT NULL,
     sequence int8 NOT NULL,
     position bytea,
@@ -112,14 +112,12 @@ BEGIN
         END IF;
     END IF;
 
-    INSERT INTO stores (namespace, key_groups, first_group, end_group, mode)
-    VALUES (_namespace, _key_groups, _first, _end, _mode)
-    ON CONFLICT DO NOTHING RETURNING * INTO _s;
-    IF FOUND THEN
+    SELECT * INTO _s FROM stores s
+    WHERE s.namespace = _namespace AND s.first_group = _first AND s.end_group = _end FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO stores (namespace, key_groups, first_group, end_group, mode)
+        VALUES (_namespace, _key_groups, _first, _end, _mode) RETURNING * INTO _s;
         INSERT INTO key_groups (store, grp, epoch) SELECT _s.id, g, 0 FROM generate_series(_first, _end - 1) g;
-    ELSE
-        SELECT * INTO _s FROM stores s
-        WHERE s.namespace = _namespace AND s.first_group = _first AND s.end_group = _end FOR UPDATE;
     END IF;
     IF _s.unclean > 0 AND (_mode = 'exclusive' OR _s.mode = 'exclusive') THEN
         IF _unclean = 'refuse' THEN
@@ -138,6 +136,8 @@ BEGIN
             FOR UPDATE
         LOOP
             UPDATE states t SET phase = 'dead', store = _s.id WHERE t.store = _other.id;
+            DELETE FROM key_groups g WHERE g.store = _other.id;
+            DELETE FROM markers m WHERE m.store = _other.id;
             DELETE FROM stores s WHERE s.id = _other.id;
             _s.incarnation := greatest(_s.incarnation, _other.incarnation + 1);
             _s.floor := greatest(_s.floor, _other.floor);

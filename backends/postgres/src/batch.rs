@@ -9,7 +9,7 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
     query_with,
 };
-use statehold_core::{Batch, Cell, Condition, Form, KeyGroup, Marker, Mutation, Result, Revision, StateId};
+use statehold_core::{Batch, Cell, Condition, Form, KeyGroup, Marker, Model, Mutation, Result, Revision, StateId};
 
 use crate::{
     bits::{expiry, flip},
@@ -141,6 +141,9 @@ impl Statement {
         for mutation in &batch.mutations {
             let form = form_in(forms, mutation.at().state)?;
             form.check_mutation(mutation)?;
+            if form.model == Model::List && matches!(mutation, Mutation::Put(..)) {
+                return Err(error::numbered());
+            }
             let group = index.get(&mutation.at().group).copied().unwrap_or(0);
             let drawn = form.revisions.then(|| (group, 1 + out.revisions.draw(groups.len(), group, 1) as u64));
             out.drawn.push(drawn);

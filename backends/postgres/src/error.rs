@@ -146,6 +146,10 @@ pub(crate) fn no_revisions() -> Error {
         .advise("register the state with `revisions = true`, or use `ValueIs`")
 }
 
+pub(crate) fn numbered() -> Error {
+    Error::unsupported("an element put at a place of its own into a list").advise("append it: the server numbers elements")
+}
+
 /// An answer that our own functions never give.
 pub(crate) fn answer(what: &str) -> Error {
     Error::internal(format!("the server's answer is not as expected: {what}"))

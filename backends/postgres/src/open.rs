@@ -28,29 +28,19 @@ struct Opened {
     suspect: bool,
 }
 
-/// Opens the store in a task of its own: dropped in the middle, it claims the store whole or not at all.
+/// Opens the store. Dropped in the middle it stops there, with the connection, so that no claim comes late.
 pub(crate) async fn open(config: Config, request: OpenRequest, capabilities: Capabilities) -> Result<PostgresStore> {
     request.check(&capabilities)?;
     let runtime = Handle::try_current().map_err(|e| {
         Error::invalid("kind `postgres` is opened outside of a tokio runtime").because(e).advise("open it within one")
     })?;
-    let task = runtime.spawn(claim(config, request, capabilities, runtime.clone()));
-    task.await.map_err(|e| Error::internal("opening ended without an answer").because(e))?
-}
-
-async fn claim(
-    config: Config,
-    request: OpenRequest,
-    capabilities: Capabilities,
-    runtime: Handle,
-) -> Result<PostgresStore> {
     let read_only = request.ownership == Ownership::ReadOnly;
     let connector = Connector::new(&config, request.durability, read_only);
     let mut connection = connector.connect(Purpose::Lifecycle).await?;
     migrate::check_server(&connection)?;
     check_settings(&mut connection, &connector, request.durability, read_only).await?;
     let opened = if read_only {
-        look(&mut connection, &request).await?
+        look(&mut connection, connector.schema(), &request).await?
     } else {
         migrate::prepare(&mut connection, connector.schema(), config.auto_migrate).await?;
         take(&mut connection, &request).await?
@@ -120,14 +110,14 @@ fn bounds(groups: KeyGroups) -> (i32, i32, i32) {
 }
 
 /// Finds a store without touching it.
-async fn look(connection: &mut PgConnection, request: &OpenRequest) -> Result<Opened> {
+async fn look(connection: &mut PgConnection, schema: &str, request: &OpenRequest) -> Result<Opened> {
     let none = || {
         Error::new(ErrorKind::NotFound, "there is no store to look at")
             .advise("open it with exclusive or shared ownership once, or look elsewhere")
     };
     match migrate::version(connection).await? {
         0 => return Err(none()),
-        _ => migrate::prepare(connection, "", false).await?,
+        _ => migrate::prepare(connection, schema, false).await?,
     }
     let (total, first, end) = bounds(request.groups);
     let sql = "SELECT id, epoch, session, floor, key_groups, first_group, end_group FROM stores
