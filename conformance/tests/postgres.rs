@@ -17,8 +17,10 @@ fn site(dir: &Path, url: &str) -> Site {
     fs::write(&file, &url).expect("the directory of a case can be written");
     // The directory's name is random and nobody else's.
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let schema: String = name.bytes().map(|b| if b.is_ascii_alphanumeric() { format!("{b:02x}") } else { "_".into() }).collect();
-    let options = Options::new().with("url", url).with("tls", "disable").with("schema", format!("s{schema}")).with("pool", 4);
+    let schema: String =
+        name.bytes().map(|b| if b.is_ascii_alphanumeric() { format!("{b:02x}") } else { "_".into() }).collect();
+    let options =
+        Options::new().with("url", url).with("tls", "disable").with("schema", format!("s{schema}")).with("pool", 4);
     Site::new(PostgresBackend::new(), options)
 }
 
@@ -29,7 +31,11 @@ fn main() -> ExitCode {
     }
     let listing = std::env::args().any(|argument| argument == "--list");
     let given = postgres::given_url().expect("the variable is text");
-    let server = if listing || given.is_some() { None } else { Some(PostgresServer::builder().fsync(true).start().expect("a server starts")) };
+    let server = if listing || given.is_some() {
+        None
+    } else {
+        Some(PostgresServer::builder().fsync(true).start().expect("a server starts"))
+    };
     let url = given.or_else(|| server.as_ref().map(PostgresServer::url)).unwrap_or_default();
     statehold_conformance::main(Subject::new(move |dir| site(dir, &url)))
 }

@@ -13,8 +13,7 @@ use statehold_core::{Batch, Cell, Condition, Form, KeyGroup, Marker, Model, Muta
 
 use crate::{
     bits::{expiry, flip},
-    catalog,
-    error,
+    catalog, error,
     pool::Work,
     store::{Forms, form_in},
 };

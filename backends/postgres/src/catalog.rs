@@ -17,9 +17,17 @@ impl Catalog {
         Arc::clone(&self.0.read())
     }
 
-    pub(crate) fn add(&self, states: &[(StateId, StateSpec)]) {
-        let mut forms = self.0.write();
-        Arc::make_mut(&mut forms).extend(states.iter().map(|(id, spec)| (*id, Form::of(*id, spec))));
+    pub(crate) fn add(&self, id: StateId, spec: &StateSpec) {
+        Arc::make_mut(&mut self.0.write()).insert(id, Form::of(id, spec));
+    }
+
+    pub(crate) fn remove(&self, id: StateId) {
+        Arc::make_mut(&mut self.0.write()).remove(&id);
+    }
+
+    /// These are all. One that is missing by mistake is looked for on the server again.
+    pub(crate) fn replace(&self, states: &[(StateId, StateSpec)]) {
+        *self.0.write() = Arc::new(states.iter().map(|(id, spec)| (*id, Form::of(*id, spec))).collect());
     }
 }
 

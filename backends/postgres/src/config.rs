@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn errors_about_the_url_do_not_show_the_password() {
-        for url in ["hunter2", "postgres://u:hunter2@[/", "postgres://u:hunter2@h/d?sslmode=disable", "mysql://hunter2"] {
+        for url in ["hunter2", "postgres://u:hunter2@[/", "postgres://u:hunter2@h/d?sslmode=disable", "mysql://hunter2"]
+        {
             let error = refused(Options::new().with("url", url));
             assert_eq!(error.subject(), Some("url"));
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");

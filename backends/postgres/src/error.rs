@@ -47,20 +47,22 @@ pub(crate) fn of(e: SqlError) -> Error {
 type Known = (ErrorKind, &'static str, &'static str);
 
 fn known(code: &str) -> Known {
-    use ErrorKind::{Corrupt, Internal, InvalidInput, LimitExceeded, ResourceExhausted, Timeout, Unavailable, Unsupported};
+    use ErrorKind::{
+        Corrupt, Internal, InvalidInput, LimitExceeded, ResourceExhausted, Timeout, Unavailable, Unsupported,
+    };
     match code {
-        "28P01" | "28000" => (InvalidInput, "the server refuses the user", "check user and password of `url`, and pg_hba.conf"),
+        "28P01" | "28000" => {
+            (InvalidInput, "the server refuses the user", "check user and password of `url`, and pg_hba.conf")
+        }
         "3D000" => (InvalidInput, "the database is not there", "create it, or check the end of `url`"),
         "42501" => (
             InvalidInput,
             "the role may not do that",
             "grant it, or let an administrator migrate and set `auto_migrate = false`: see the page of the backend",
         ),
-        "3F000" | "42P01" | "42883" | "42703" => (
-            InvalidInput,
-            "the schema is not as statehold made it",
-            "choose another `schema`, or migrate this one",
-        ),
+        "3F000" | "42P01" | "42883" | "42703" => {
+            (InvalidInput, "the schema is not as statehold made it", "choose another `schema`, or migrate this one")
+        }
         "25006" => (
             Unsupported,
             "the server takes no writes",
@@ -73,14 +75,22 @@ fn known(code: &str) -> Known {
         ),
         "53100" => (ResourceExhausted, "the server's disk is full", "free space; nothing of the operation is in"),
         "53200" => (ResourceExhausted, "the server is out of memory", "send smaller batches, or give it more"),
-        "SH001" => (ResourceExhausted, "revisions are used up", "archive the store and recover it: that begins them anew"),
+        "SH001" => {
+            (ResourceExhausted, "revisions are used up", "archive the store and recover it: that begins them anew")
+        }
         "57014" => (Timeout, "the server gave the statement up", "raise `timeout_ms`, or look at what holds it up"),
         "55P03" => (Timeout, "a lock was not to be had", "look at what holds it"),
-        "57P01" | "57P02" | "57P03" | "57P05" => (Unavailable, "the server ended the session", "try again when it is back"),
+        "57P01" | "57P02" | "57P03" | "57P05" => {
+            (Unavailable, "the server ended the session", "try again when it is back")
+        }
         "58030" => (Unavailable, "the server cannot read or write its files", "look at its disk and its log"),
-        "XX001" | "XX002" => (Corrupt, "the server found its files damaged", "recover from a checkpoint into a new schema"),
+        "XX001" | "XX002" => {
+            (Corrupt, "the server found its files damaged", "recover from a checkpoint into a new schema")
+        }
         _ if code.starts_with("53") => (ResourceExhausted, "the server has used something up", "look at its log"),
-        _ if code.starts_with("54") => (LimitExceeded, "the server's own limit is exceeded", "lower the store's limits"),
+        _ if code.starts_with("54") => {
+            (LimitExceeded, "the server's own limit is exceeded", "lower the store's limits")
+        }
         _ if code.starts_with("08") => (Unavailable, "the connection failed", "try again"),
         _ => (Internal, "the server refuses a statement", "report it, with the server's version"),
     }
@@ -92,7 +102,11 @@ fn of_connection(e: SqlError) -> Error {
         SqlError::Io(_) | SqlError::Tls(_) | SqlError::WorkerCrashed | SqlError::Protocol(_) => ErrorKind::Unavailable,
         _ => ErrorKind::Internal,
     };
-    let what = if kind == ErrorKind::Unavailable { "the connection to the server failed" } else { "an answer of the server makes no sense" };
+    let what = if kind == ErrorKind::Unavailable {
+        "the connection to the server failed"
+    } else {
+        "an answer of the server makes no sense"
+    };
     Error::new(kind, format!("{what}: {e}")).advise("look whether the server is there; then try again")
 }
 
@@ -147,7 +161,8 @@ pub(crate) fn no_revisions() -> Error {
 }
 
 pub(crate) fn numbered() -> Error {
-    Error::unsupported("an element put at a place of its own into a list").advise("append it: the server numbers elements")
+    Error::unsupported("an element put at a place of its own into a list")
+        .advise("append it: the server numbers elements")
 }
 
 /// An answer that our own functions never give.

@@ -166,7 +166,8 @@ impl Loading {
             }
             let ordinal = row.sub[..].try_into().map_or(u64::MAX, u64::from_be_bytes);
             let next = ordinal.checked_add(1).ok_or_else(|| {
-                Error::invalid("a list element has the greatest number there is").advise("load an archive of statehold's")
+                Error::invalid("a list element has the greatest number there is")
+                    .advise("load an archive of statehold's")
             })?;
             let known = self.ordinals.entry(group).or_default();
             *known = next.max(*known);

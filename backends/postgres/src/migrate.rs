@@ -23,10 +23,8 @@ struct Step {
 }
 
 /// Step n leads from version n to n + 1.
-const STEPS: [Step; SCHEMA_VERSION as usize] = [Step {
-    up: include_str!("../migrations/1_layout.up.sql"),
-    down: include_str!("../migrations/1_layout.down.sql"),
-}];
+const STEPS: [Step; SCHEMA_VERSION as usize] =
+    [Step { up: include_str!("../migrations/1_layout.up.sql"), down: include_str!("../migrations/1_layout.down.sql") }];
 
 /// Moves the schema that options name up and down: for administrators, where the application's role may not.
 ///
@@ -118,11 +116,11 @@ pub(crate) async fn prepare(connection: &mut PgConnection, schema: &str, auto: b
         SCHEMA_VERSION => Ok(()),
         _ if auto => up(connection, schema).await.map(drop),
         newer if newer > SCHEMA_VERSION => check_known(newer),
-        older => Err(Error::invalid(format!(
-            "the schema `{schema}` has version {older}, this build needs {SCHEMA_VERSION}"
-        ))
-        .about("auto_migrate")
-        .advise("migrate it with a role that may, or set `auto_migrate = true`")),
+        older => {
+            Err(Error::invalid(format!("the schema `{schema}` has version {older}, this build needs {SCHEMA_VERSION}"))
+                .about("auto_migrate")
+                .advise("migrate it with a role that may, or set `auto_migrate = true`"))
+        }
     }
 }
 
@@ -161,9 +159,11 @@ async fn make_schema(connection: &mut PgConnection, schema: &str) -> Result<()> 
         let sql = "SELECT count(*) FROM pg_class c WHERE c.relnamespace = to_regnamespace($1)";
         let things: i64 = query_scalar(sql).bind(schema).fetch_one(&mut *connection).await.map_err(error::of)?;
         if things > 0 {
-            return Err(Error::invalid(format!("the schema `{schema}` holds {things} things that are not statehold's"))
-                .about("schema")
-                .advise("choose a schema of the store's own"));
+            return Err(Error::invalid(format!(
+                "the schema `{schema}` holds {things} things that are not statehold's"
+            ))
+            .about("schema")
+            .advise("choose a schema of the store's own"));
         }
     } else {
         // A name that `config` checked: letters, digits and `_`.
@@ -182,10 +182,10 @@ async fn record(connection: &mut PgConnection, version: u32) -> Result<()> {
 
 /// The version of the schema in the search path; 0 if nothing of ours is there.
 pub(crate) async fn version(connection: &mut PgConnection) -> Result<u32> {
-    let table: bool = query_scalar("SELECT to_regclass('statehold_version') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(error::of)?;
+    // The catalog's own rows: a name is looked up in a cache, which may not know what another session just made.
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_setting('search_path') AND c.relname = 'statehold_version')";
+    let table: bool = query_scalar(sql).fetch_one(&mut *connection).await.map_err(error::of)?;
     if !table {
         return Ok(0);
     }

@@ -97,9 +97,11 @@ async fn check_settings(
     }
     for (setting, value) in [("fsync", fsync), ("full_page_writes", pages)] {
         if durability == Durability::Power && value != "on" {
-            return Err(Error::unsupported(format!("durability `power` cannot be given: the server has {setting} = {value}"))
-                .about("durability")
-                .advise(format!("set {setting} = on in postgresql.conf, or choose durability `process`")));
+            return Err(Error::unsupported(format!(
+                "durability `power` cannot be given: the server has {setting} = {value}"
+            ))
+            .about("durability")
+            .advise(format!("set {setting} = on in postgresql.conf, or choose durability `process`")));
         }
     }
     Ok(())
@@ -197,7 +199,10 @@ fn overlap(start: i32, end: i32, asked: KeyGroups) -> Error {
 }
 
 fn unclean() -> Error {
-    Error::new(ErrorKind::Conflict, "the store has durability `visible` and was not closed cleanly: its last writes may be lost")
-        .about("unclean")
-        .advise("recover it from a checkpoint, or open it with `discard` to begin empty")
+    Error::new(
+        ErrorKind::Conflict,
+        "the store has durability `visible` and was not closed cleanly: its last writes may be lost",
+    )
+    .about("unclean")
+    .advise("recover it from a checkpoint, or open it with `discard` to begin empty")
 }

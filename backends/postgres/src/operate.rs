@@ -60,6 +60,7 @@ impl Inner {
         // The server ends the session either way.
         let _ = connection.close().await;
         dropped?;
+        self.catalog.remove(state);
         self.purge_or_warn().await;
         Ok(())
     }

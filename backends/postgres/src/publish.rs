@@ -35,7 +35,7 @@ impl Inner {
         self.switch(&mut loading, incarnation, floor).await?;
         raw_sql("COMMIT").execute(&mut loading.connection).await.map_err(error::of)?;
 
-        self.catalog.add(&loading.states);
+        self.catalog.replace(&loading.states);
         self.clock.raise(floor);
         if self.durability == Durability::Visible {
             self.counted.store(true, Ordering::Release);

@@ -34,7 +34,7 @@ impl Inner {
                 }
             };
             if let Some(id) = registered {
-                self.catalog.add(&[(id, spec.clone())]);
+                self.catalog.add(id, spec);
                 return Ok(id);
             }
         }
@@ -66,9 +66,8 @@ impl Inner {
     /// What repeats without harm is unavailable rather than unknown.
     pub(crate) fn lasting<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|e| match e.kind() {
-            ErrorKind::Indeterminate => {
-                Error::new(ErrorKind::Unavailable, e.message().to_owned()).advise("do it again: doing it twice is doing it once")
-            }
+            ErrorKind::Indeterminate => Error::new(ErrorKind::Unavailable, e.message().to_owned())
+                .advise("do it again: doing it twice is doing it once"),
             _ => e,
         })
     }

@@ -119,7 +119,7 @@ impl Inner {
     pub(crate) async fn states(&self) -> Result<Vec<(StateId, StateSpec)>> {
         self.pool.check_open()?;
         let states = catalog::parse(self.pool.read(&States { store: self.store }).await?)?;
-        self.catalog.add(&states);
+        self.catalog.replace(&states);
         Ok(states)
     }
 

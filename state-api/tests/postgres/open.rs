@@ -1,6 +1,6 @@
 //! What is refused at open, in which words.
 
-use sqlx::{Executor, raw_sql};
+use sqlx::{Connection, Executor, PgConnection, raw_sql};
 use statehold::{
     Error, ErrorKind,
     core::{Durability, Options, Ownership},
@@ -100,8 +100,7 @@ async fn own_3_a_role_needs_no_more_than_the_docs_say() {
 async fn own_3_a_server_without_connections_says_so() {
     let server = PostgresServer::builder().setting("max_connections", "4").start().unwrap();
     let mut others = Vec::new();
-    while let Ok(other) = sqlx::Connection::connect(&server.url()).await {
-        let other: sqlx::PgConnection = other;
+    while let Ok(other) = PgConnection::connect(&server.url()).await {
         others.push(other);
     }
     check(&refused(options(&server.url())).await, ErrorKind::ResourceExhausted, &server);
