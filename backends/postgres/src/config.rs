@@ -119,8 +119,8 @@ mod tests {
 
     use super::*;
 
-    fn refused(options: Options) -> Error {
-        Config::read(&options).err().expect("the options must be refused")
+    fn refused(options: &Options) -> Error {
+        Config::read(options).err().expect("the options must be refused")
     }
 
     fn good() -> Options {
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_schema_that_could_be_sql_is_refused() {
         for schema in ["", "a b", "a\"b", "A", "1a", "ä", "pg_catalog", "a;drop", &"x".repeat(64)] {
-            let error = refused(good().with("schema", schema));
+            let error = refused(&good().with("schema", schema));
             assert_eq!((error.kind(), error.subject()), (ErrorKind::InvalidInput, Some("schema")), "{schema}");
         }
         assert!(Config::read(&good().with("schema", "_orders_2")).is_ok());
@@ -140,7 +140,7 @@ mod tests {
     fn errors_about_the_url_do_not_show_the_password() {
         for url in ["hunter2", "postgres://u:hunter2@[/", "postgres://u:hunter2@h/d?sslmode=disable", "mysql://hunter2"]
         {
-            let error = refused(Options::new().with("url", url));
+            let error = refused(&Options::new().with("url", url));
             assert_eq!(error.subject(), Some("url"));
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
@@ -151,6 +151,6 @@ mod tests {
         let mode = |options| Config::read(&options).unwrap().server.get_ssl_mode();
         assert!(matches!(mode(good()), PgSslMode::VerifyFull));
         assert!(matches!(mode(good().with("tls", "disable")), PgSslMode::Disable));
-        assert_eq!(refused(good().with("tls", "prefer")).subject(), Some("tls"));
+        assert_eq!(refused(&good().with("tls", "prefer")).subject(), Some("tls"));
     }
 }

@@ -36,8 +36,9 @@ pub(crate) fn fate(e: &SqlError) -> Fate {
 }
 
 /// An error of a statement.
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn of(e: SqlError) -> Error {
-    let SqlError::Database(database) = &e else { return of_connection(e) };
+    let SqlError::Database(database) = &e else { return of_connection(&e) };
     let (kind, what, advice) = known(&code(&**database));
     let message = format!("{what}: {} (SQLSTATE {})", database.message(), code(&**database));
     // The detail may hold rows, so the source stays out.
@@ -97,8 +98,8 @@ fn known(code: &str) -> Known {
 }
 
 /// The connection failed in the middle of something that is not a commit.
-fn of_connection(e: SqlError) -> Error {
-    let kind = match &e {
+fn of_connection(e: &SqlError) -> Error {
+    let kind = match e {
         SqlError::Io(_) | SqlError::Tls(_) | SqlError::WorkerCrashed | SqlError::Protocol(_) => ErrorKind::Unavailable,
         _ => ErrorKind::Internal,
     };
@@ -138,7 +139,7 @@ pub(crate) fn timeout(after: Duration) -> Error {
 }
 
 /// A commit was sent and not answered.
-pub(crate) fn indeterminate(why: String) -> Error {
+pub(crate) fn indeterminate(why: &str) -> Error {
     Error::new(ErrorKind::Indeterminate, format!("the commit was sent and not answered: {why}"))
         .advise("send it again with the same marker: it is applied once")
 }

@@ -122,11 +122,11 @@ impl Pool {
                     Fate::Again => self.give_back(lease),
                     Fate::Unknown => {
                         self.suspect();
-                        return Err(error::indeterminate(e.to_string()));
+                        return Err(error::indeterminate(&e.to_string()));
                     }
                 },
                 Err(_) => {
-                    return Err(error::indeterminate(format!("nothing came within {} ms", self.timeout.as_millis())));
+                    return Err(error::indeterminate(&format!("nothing came within {} ms", self.timeout.as_millis())));
                 }
             }
         }

@@ -1,6 +1,9 @@
 //! [`PostgresServer`]: a PostgreSQL of one's own.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
@@ -62,7 +65,7 @@ impl PostgresBuilder {
         let folder = private_folder("statehold-postgres-", user)?;
         let data = folder.path().join("data");
         let password = password();
-        initialise(&data, &password, folder.path().join("password"), user)?;
+        initialise(&data, &password, &folder.path().join("password"), user)?;
         if self.tls {
             make_certificates(&folder, user)?;
         }
@@ -221,9 +224,9 @@ fn password() -> String {
     format!("{:016x}{:016x}", bits(0), bits(1))
 }
 
-fn initialise(data: &std::path::Path, password: &str, file: PathBuf, user: Option<RunAs>) -> Result<()> {
-    fs::write(&file, password).map_err(|e| Error::internal("no password file").because(e))?;
-    give(&file, user)?;
+fn initialise(data: &Path, password: &str, file: &Path, user: Option<RunAs>) -> Result<()> {
+    fs::write(file, password).map_err(|e| Error::internal("no password file").because(e))?;
+    give(file, user)?;
     let (data, file) = (data.display().to_string(), file.display().to_string());
     let mut arguments = vec!["-D", &data, "-U", "postgres", "--pwfile", &file, "--auth=scram-sha-256"];
     arguments.extend(["--no-sync", "--wal-segsize=16", "--encoding=UTF8", "--locale=C"]);
@@ -231,7 +234,7 @@ fn initialise(data: &std::path::Path, password: &str, file: PathBuf, user: Optio
 }
 
 /// The line of `postmaster.pid` that says so.
-fn is_ready(status: &std::path::Path) -> bool {
+fn is_ready(status: &Path) -> bool {
     fs::read_to_string(status).is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
 }
 
