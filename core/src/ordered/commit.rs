@@ -12,8 +12,7 @@ use super::{
     translate::Translation,
 };
 use crate::{
-    Batch, Committed, Condition, ConditionsFailed, Durability, Error, ErrorKind, Marker, Op,
-    Result, Revision, WriterId,
+    Batch, Committed, Condition, ConditionsFailed, Durability, Error, ErrorKind, Marker, Op, Result, Revision, WriterId,
 };
 
 /// A batch up to this size may be applied on the caller's thread.

@@ -12,7 +12,8 @@ use super::{
     meta::{self, Head},
 };
 use crate::{
-    Address, Batch, Capabilities, Cell, Committed, KeyGroups, Limits, Millis, Op, Page, Reads, Result, ScanRequest, SpecChange, StateId, StateSpec, Store, WriterId,
+    Address, Batch, Capabilities, Cell, Committed, KeyGroups, Limits, Millis, Op, Page, Reads, Result, ScanRequest,
+    SpecChange, StateId, StateSpec, Store, WriterId,
 };
 
 /// A [`Store`] over any [`Engine`].

@@ -1,6 +1,9 @@
 //! [`PostgresServer`]: a PostgreSQL of one's own.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
@@ -221,7 +224,7 @@ fn password() -> String {
     format!("{:016x}{:016x}", bits(0), bits(1))
 }
 
-fn initialise(data: &std::path::Path, password: &str, file: &std::path::Path, user: Option<RunAs>) -> Result<()> {
+fn initialise(data: &Path, password: &str, file: &Path, user: Option<RunAs>) -> Result<()> {
     fs::write(file, password).map_err(|e| Error::internal("no password file").because(e))?;
     give(file, user)?;
     let (data, file) = (data.display().to_string(), file.display().to_string());
@@ -231,7 +234,7 @@ fn initialise(data: &std::path::Path, password: &str, file: &std::path::Path, us
 }
 
 /// The line of `postmaster.pid` that says so.
-fn is_ready(status: &std::path::Path) -> bool {
+fn is_ready(status: &Path) -> bool {
     fs::read_to_string(status).is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
 }
 
