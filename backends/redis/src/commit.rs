@@ -182,7 +182,14 @@ impl Inner {
         get.arg(markers(&unit)).arg(&writer.0.to_be_bytes()[..]);
         let Some(stored) = reply::maybe_bytes(link.ask(Lane::Read, &get).await?)? else { return Ok(None) };
         // Sequence, session, answer, then whether there is a position, and the position.
-        let (Some(sequence), Some(has)) = (stored.get(..8), stored.get(20)) else { return Err(unexpected()) };
+        let (Some(sequence), Some(session), Some(has)) = (stored.get(..8), stored.get(8..12), stored.get(20)) else {
+            return Err(unexpected());
+        };
+        let catalog = if self.exclusive { self.catalog() } else { self.refresh().await? };
+        if session != catalog.session.to_be_bytes() {
+            // It tells of content that a recovery replaced.
+            return Ok(None);
+        }
         Ok(Some((reply::word(sequence)?, (*has == 1).then(|| stored.slice(21..)))))
     }
 }

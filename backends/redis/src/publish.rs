@@ -57,17 +57,7 @@ impl Inner {
         })
         .await?;
         self.suspect.store(false, std::sync::atomic::Ordering::Release);
-        self.forget_markers().await?;
         erase::leftovers(self).await
-    }
-
-    /// Markers tell of content that is gone.
-    async fn forget_markers(&self) -> Result<()> {
-        let link = self.link()?;
-        for (unit, _) in self.units() {
-            link.ask(Lane::Life, redis::cmd("UNLINK").arg(format!("{}j", unit.base))).await?;
-        }
-        Ok(())
     }
 
     /// A load of some groups keeps the rows of all others: they are copied to the new states. Nobody

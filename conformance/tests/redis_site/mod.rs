@@ -21,7 +21,7 @@ const URLS: &str = "STATEHOLD_REDIS_SITE_URLS";
 /// What keeps the servers running, and where they are.
 type Servers = (Option<Box<dyn Any>>, String);
 
-pub fn single() -> Result<Servers> {
+pub(crate) fn single() -> Result<Servers> {
     if let Some(url) = given_url()? {
         return Ok((None, url));
     }
@@ -30,7 +30,7 @@ pub fn single() -> Result<Servers> {
     Ok((Some(Box::new(server)), url))
 }
 
-pub fn cluster() -> Result<Servers> {
+pub(crate) fn cluster() -> Result<Servers> {
     let cluster = RedisCluster::start()?;
     let urls = cluster.urls();
     Ok((Some(Box::new(cluster)), urls))
@@ -38,7 +38,7 @@ pub fn cluster() -> Result<Servers> {
 
 /// Runs the suite; stores that write are opened with `ownership`. The suite runs in a child of the process that
 /// has the servers, so that children of crash cases are told of them too.
-pub fn main(start: fn() -> Result<Servers>, options: Options, ownership: Ownership) -> ExitCode {
+pub(crate) fn main(start: fn() -> Result<Servers>, options: Options, ownership: Ownership) -> ExitCode {
     let lists_only = std::env::args().any(|argument| argument == "--list");
     let urls = match std::env::var(URLS) {
         Ok(urls) => urls,

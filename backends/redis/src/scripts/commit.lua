@@ -19,7 +19,8 @@ local unit_inc = tonumber(m[2])
 if unit_inc > inc then return {'STALE', unit_inc} end
 if writer ~= '' then
   local last = call('HGET', U .. 'j', writer)
-  if last then
+  -- One of another session tells of content that a recovery replaced.
+  if last and string.sub(last, 9, 12) == ARGV[9] then
     local sequence = string.sub(last, 1, 8)
     if sequence == mark then return {'DUP', string.sub(last, 13, 20)} end
     if less(mark, sequence) then return {'OLD', sequence} end

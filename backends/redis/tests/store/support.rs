@@ -10,21 +10,21 @@ use statehold_core::{
 };
 use statehold_redis::RedisBackend;
 
-pub const WRITER: WriterId = WriterId(7);
+pub(crate) const WRITER: WriterId = WriterId(7);
 
-pub fn server() -> RedisServer {
+pub(crate) fn server() -> RedisServer {
     RedisServer::start().unwrap()
 }
 
-pub fn server_with(change: impl FnOnce(RedisBuilder) -> RedisBuilder) -> RedisServer {
+pub(crate) fn server_with(change: impl FnOnce(RedisBuilder) -> RedisBuilder) -> RedisServer {
     change(RedisServer::builder()).start().unwrap()
 }
 
-pub fn options(url: &str) -> Options {
+pub(crate) fn options(url: &str) -> Options {
     Options::new().with("url", url).with("timeout_ms", 2000)
 }
 
-pub async fn open_as(options: Options, durability: Durability, ownership: Ownership) -> Result<Arc<dyn Store>> {
+pub(crate) async fn open_as(options: Options, durability: Durability, ownership: Ownership) -> Result<Arc<dyn Store>> {
     let request = OpenRequest {
         store: "store".into(),
         namespace: Name::new("test").unwrap(),
@@ -39,39 +39,39 @@ pub async fn open_as(options: Options, durability: Durability, ownership: Owners
     RedisBackend::new().open(request).await
 }
 
-pub async fn open(options: Options) -> Result<Arc<dyn Store>> {
+pub(crate) async fn open(options: Options) -> Result<Arc<dyn Store>> {
     open_as(options, Durability::Process, Ownership::Exclusive).await
 }
 
-pub async fn register(store: &dyn Store, model: Model) -> StateId {
+pub(crate) async fn register(store: &dyn Store, model: Model) -> StateId {
     store.register(&StateSpec::bytes("state", model).unwrap()).await.unwrap()
 }
 
 /// All in one group.
-pub fn at(state: StateId, key: &str) -> Address {
+pub(crate) fn at(state: StateId, key: &str) -> Address {
     Address { group: KeyGroup(0), state, key: Bytes::copy_from_slice(key.as_bytes()), sub: Bytes::new() }
 }
 
-pub fn put(state: StateId, key: &str, value: &str) -> Mutation {
+pub(crate) fn put(state: StateId, key: &str, value: &str) -> Mutation {
     Mutation::Put(at(state, key), Cell::new(Bytes::copy_from_slice(format!("12345{value}").as_bytes())))
 }
 
-pub fn append(state: StateId, value: u64) -> Mutation {
+pub(crate) fn append(state: StateId, value: u64) -> Mutation {
     Mutation::Append { at: at(state, "list"), cells: vec![Cell::new(value.to_be_bytes().to_vec())] }
 }
 
-pub async fn commit(store: &dyn Store, sequence: u64, mutation: Mutation) -> Result<Committed> {
+pub(crate) async fn commit(store: &dyn Store, sequence: u64, mutation: Mutation) -> Result<Committed> {
     let marker = Some(Marker { writer: WRITER, sequence, position: None });
     store.commit(Batch { marker, mutations: vec![mutation], ..Batch::default() }).finish().await
 }
 
 /// The numbers in the list, in order.
-pub async fn numbers(store: &dyn Store, state: StateId) -> Vec<u64> {
+pub(crate) async fn numbers(store: &dyn Store, state: StateId) -> Vec<u64> {
     let rows = statehold_core::collect(store, statehold_core::ScanRequest::all(state, KeyGroup(0))).await.unwrap();
     rows.iter().map(|row| u64::from_be_bytes(row.cell.value[..].try_into().unwrap())).collect()
 }
 
-pub async fn value(store: &dyn Store, state: StateId, key: &str) -> Option<String> {
+pub(crate) async fn value(store: &dyn Store, state: StateId, key: &str) -> Option<String> {
     let cell = store.get(&at(state, key)).finish().await.unwrap()?;
     Some(String::from_utf8_lossy(&cell.value[5..]).into_owned())
 }
