@@ -16,7 +16,16 @@ pub(crate) struct Arguments {
 
 /// What a kind declares with nothing set but what it needs: capabilities open and create nothing.
 fn declared(backend: &dyn Backend) -> Result<Capabilities> {
-    backend.capabilities(&Options::new()).or_else(|_| backend.capabilities(&Options::new().with("path", ".")))
+    let needed = [("path", "."), ("url", "postgres://localhost"), ("url", "redis://localhost")];
+    let all = std::iter::once(Options::new()).chain(needed.map(|(name, value)| Options::new().with(name, value)));
+    let mut last = None;
+    for options in all {
+        match backend.capabilities(&options) {
+            Err(e) => last = Some(e),
+            known => return known,
+        }
+    }
+    Err(last.unwrap_or_else(|| statehold::Error::internal("a kind has no options")))
 }
 
 fn yes(flag: bool) -> String {
@@ -41,6 +50,7 @@ const LINES: &[Line] = &[
     }),
     ("durability", |c| c.durability.iter().map(|d| d.as_str()).collect::<Vec<_>>().join(", ")),
     ("ownership", |c| c.ownership.iter().map(|o| o.as_str()).collect::<Vec<_>>().join(", ")),
+    ("claims", |c| c.claims.as_str().into()),
     ("persistent", |c| yes(c.persistent)),
     ("revisions", |c| yes(c.revisions)),
     ("ttl", |c| yes(c.ttl)),

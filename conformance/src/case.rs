@@ -2,7 +2,7 @@
 
 use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
-use statehold_core::{AtomicScope, Capabilities, Durability, Ownership};
+use statehold_core::{AtomicScope, Capabilities, Claims, Durability, Ownership};
 
 use crate::{context::Context, failure::Verdict};
 
@@ -33,6 +33,10 @@ pub(crate) enum Need {
     Visible,
     Exclusive,
     ReadOnly,
+    /// A second exclusive owner is refused.
+    Held,
+    /// A second exclusive owner takes over.
+    Fencing,
     NoRevisions,
     NoTtl,
     NoMarkers,
@@ -58,6 +62,8 @@ impl Need {
             Self::Visible => (of.durability.contains(&Durability::Visible), "durability `visible` is not declared"),
             Self::Exclusive => (of.ownership.contains(&Ownership::Exclusive), "exclusive ownership is not declared"),
             Self::ReadOnly => (of.ownership.contains(&Ownership::ReadOnly), "read-only ownership is not declared"),
+            Self::Held => (of.claims == Claims::Held, "a second owner takes over: OWN-1 tests that"),
+            Self::Fencing => (of.claims == Claims::Fencing, "a second owner is refused: OWN-1 tests that"),
             Self::NoRevisions => (!of.revisions, "revisions are declared: KV-5 tests them"),
             Self::NoTtl => (!of.ttl, "ttl is declared: KV-6 tests it"),
             Self::NoMarkers => (!of.markers, "markers are declared: BATCH-4 tests them"),

@@ -63,6 +63,27 @@ impl Ownership {
     }
 }
 
+/// What becomes of an exclusive owner when another one opens the store (contract OWN-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Claims {
+    /// The owner holds a lock, on a directory for instance: the other is refused with `Conflict`.
+    Held,
+    /// The claim lives in the engine and every commit checks it: the other takes over, and what the
+    /// former owner commits is `Fenced`.
+    Fencing,
+}
+
+impl Claims {
+    /// The kind's name in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Fencing => "fencing",
+        }
+    }
+}
+
 /// Whether the engine has a form of its own or the framework gives it (contract MAP-3).
 /// The answers are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,6 +122,8 @@ pub struct Capabilities {
     pub durability: Vec<Durability>,
     /// The ways to open it.
     pub ownership: Vec<Ownership>,
+    /// How exclusive owners keep each other out.
+    pub claims: Claims,
     /// Content is still there when the store is closed and opened again.
     pub persistent: bool,
     /// Records can carry revisions (KV-5).
@@ -134,6 +157,7 @@ impl Capabilities {
             scope: AtomicScope::Store,
             durability: Durability::ALL.to_vec(),
             ownership: vec![Ownership::Exclusive, Ownership::ReadOnly],
+            claims: Claims::Held,
             persistent: true,
             revisions: true,
             ttl: true,

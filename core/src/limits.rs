@@ -1,6 +1,8 @@
 //! Size limits, the same on every engine by default (contract NAME-2).
 
-use crate::{Address, Batch, Error, ErrorKind, Mutation, Result};
+use bytes::Bytes;
+
+use crate::{Address, Batch, Error, ErrorKind, MAX_POSITION_BYTES, Mutation, Result};
 
 /// The most a store accepts, in bytes. At the limit it works; one byte over is `LimitExceeded`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,14 @@ impl Limits {
     pub fn check_batch(&self, batch: &Batch) -> Result<()> {
         let address = |at: &Address| self.check_key(&at.key, &at.sub);
         let cell = |value: &[u8]| self.check_value(value.len().saturating_sub(crate::Envelope::BYTES));
+        let position = batch.marker.as_ref().and_then(|m| m.position.as_ref()).map_or(0, Bytes::len);
+        if position > MAX_POSITION_BYTES {
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format!("a marker's position of {position} bytes is over the limit of {MAX_POSITION_BYTES}"),
+            )
+            .advise("nothing was written; keep the position elsewhere and put its name into the marker"));
+        }
         for (at, _) in &batch.conditions {
             address(at)?;
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Name, Result};
+use crate::{Capabilities, Error, ErrorKind, Limits, Name, Result};
 
 /// The shape of a state's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -133,6 +133,55 @@ impl StateSpec {
                 .advise("open it as it was written, or raise `schema_version` and declare an upgrade"));
         }
         Ok(if asked.schema_version > self.schema_version { SpecChange::Upgrade } else { SpecChange::Same })
+    }
+
+    /// The spec with the newer schema of the two, for a state whose rows come from both.
+    ///
+    /// # Errors
+    /// `Conflict` if they are different states.
+    pub fn merged(&self, stored: &Self) -> Result<Self> {
+        match (stored.check(self), self.check(stored)) {
+            (Ok(_), _) => Ok(self.clone()),
+            (Err(_), Ok(_)) => Ok(stored.clone()),
+            (Err(e), Err(_)) => Err(Error::new(
+                ErrorKind::Conflict,
+                "the state is something else in the content that it is to be joined with",
+            )
+            .in_state(&stored.name)
+            .advise(
+                "recover parts of one checkpoint and all key groups of the store, or drop the state where it is wrong",
+            )
+            .because(e)),
+        }
+    }
+
+    /// Refuses what no state of a store with these capabilities and limits can be.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `Unsupported`, with the choices there are.
+    pub fn check_for(&self, capabilities: &Capabilities, limits: &Limits) -> Result<()> {
+        Name::new(&self.name)?;
+        let refuse = |e: Error| Err(e.in_state(&self.name));
+        if self.model == Model::List && self.revisions {
+            return refuse(
+                Error::unsupported("a list with revisions").advise("lists carry none; leave `revisions` out"),
+            );
+        }
+        if !capabilities.revisions && self.revisions {
+            return refuse(Error::unsupported("the store keeps no revisions").advise("choose another kind of store"));
+        }
+        if !capabilities.ttl && self.ttl {
+            return refuse(Error::unsupported("the store knows no expiry").advise("choose another kind of store"));
+        }
+        if let KeyShape::Fixed(n) = self.key_shape
+            && (n == 0 || usize::from(n) > limits.key)
+        {
+            return refuse(
+                Error::invalid(format!("keys of {n} bytes"))
+                    .advise(format!("keys have 1 to {} bytes in this store", limits.key)),
+            );
+        }
+        Ok(())
     }
 }
 

@@ -26,6 +26,10 @@ impl Default for Registry {
         let registry = Self::empty().with(Arc::new(statehold_memory::MemoryBackend::new()));
         #[cfg(feature = "rocksdb")]
         let registry = registry.with(Arc::new(statehold_rocksdb::RocksDbBackend::new()));
+        #[cfg(feature = "postgres")]
+        let registry = registry.with(Arc::new(statehold_postgres::PostgresBackend::new()));
+        #[cfg(feature = "redis")]
+        let registry = registry.with(Arc::new(statehold_redis::RedisBackend::new()));
         registry
     }
 }

@@ -1,6 +1,8 @@
 //! For tests of applications, and our own: a manager in memory, a clock that stands still, faults.
 
 mod fault;
+#[cfg(feature = "servers")]
+pub mod servers;
 
 pub use fault::{Delay, Fault, FaultBackend, FaultSwitch};
 pub use statehold_core::ManualClock;

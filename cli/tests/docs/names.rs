@@ -81,6 +81,14 @@ fn the_rocksdb_page_has_every_option() {
 }
 
 #[test]
+fn the_redis_page_has_every_option() {
+    let registry = Registry::default();
+    let options = Options::new().with("url", "redis://localhost").with("no_such_option", 1);
+    let mistake = registry.get("redis").unwrap().capabilities(&options).unwrap_err();
+    assert_eq!(rows("docs/src/backends/redis.md", "Options"), allowed(&mistake));
+}
+
+#[test]
 fn the_metrics_page_has_every_metric() {
     let mut known = BTreeSet::new();
     for file in sources().iter().filter(|f| f.contains("/src/")) {

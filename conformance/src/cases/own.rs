@@ -12,7 +12,9 @@ use crate::{
 };
 
 pub(super) const CASES: &[Case] = cases![Functional:
-    own_1_a_second_owner_is_refused(Exclusive),
+    own_1_a_second_owner_is_refused(Exclusive, Held),
+    own_1_a_second_owner_fences_the_first(Exclusive, Fencing, Persistent),
+    own_1_a_fenced_owner_changes_nothing_by_any_way(Exclusive, Fencing, Persistent),
     own_1_an_overlapping_owner_is_refused(Exclusive),
     own_1_owners_of_other_groups_do_not_meet(Exclusive),
     own_1_a_store_dropped_without_close_is_released(Exclusive),
@@ -39,6 +41,51 @@ async fn own_1_a_second_owner_is_refused(cx: &Context) -> Verdict {
     let kv = State::register(&first, "state", Model::Kv, |_| {}).await?;
     kv.put("key", "value").await?;
     ensure_eq!(kv.get("key").await?, Some(bytes("value")), "`key` of the first owner");
+    Ok(())
+}
+
+async fn own_1_a_second_owner_fences_the_first(cx: &Context) -> Verdict {
+    let mut first = cx.kv().await?;
+    for round in 0..3 {
+        first.put("key", format!("round {round}")).await?;
+        let second = first.again(&cx.open().await?).await?;
+        ensure_eq!(second.get("key").await?, Some(bytes(format!("round {round}"))), "`key` for the second owner");
+        refused(first.put("key", "zombie").await, ErrorKind::Fenced, "a commit of the former owner")?;
+        second.put("other", "value").await?;
+        refused(first.delete("other").await, ErrorKind::Fenced, "a commit of the former owner, later")?;
+        ensure_eq!(second.get("key").await?, Some(bytes(format!("round {round}"))), "`key` after the zombie's commit");
+        ensure_eq!(second.get("other").await?, Some(bytes("value")), "`other` after the zombie's commit");
+        // The former owner's end is not the end of the new one.
+        first.store.close().await?;
+        first = second;
+    }
+    Ok(())
+}
+
+async fn own_1_a_fenced_owner_changes_nothing_by_any_way(cx: &Context) -> Verdict {
+    let zombie = cx.kv().await?;
+    zombie.put("key", "value").await?;
+    let mut loader = match cx.capabilities.loading {
+        true => Some(zombie.store.loader(zombie.store.groups()).await?),
+        false => None,
+    };
+    if let Some(loader) = &mut loader {
+        loader.state(&zombie.spec).await?;
+        loader.floor(crate::context::START, 1)?;
+    }
+    let owner = zombie.again(&cx.open().await?).await?;
+    let fenced = ErrorKind::Fenced;
+    if let Some(loader) = loader {
+        refused_as(loader.publish().await, &[fenced, ErrorKind::Conflict], "what a former owner loaded")?;
+        refused(zombie.store.loader(zombie.store.groups()).await.map(drop), fenced, "a former owner's recover")?;
+    }
+    refused(zombie.store.drop_state(zombie.id).await, fenced, "a former owner's drop")?;
+    refused(zombie.store.compact().await, fenced, "a former owner's compact")?;
+    let new = State::register(&zombie.store, "new", Model::Kv, |_| {}).await.map(drop);
+    refused(new, fenced, "a former owner's new state")?;
+    ensure_eq!(owner.get("key").await?, Some(bytes("value")), "`key` for the new owner");
+    ensure_eq!(owner.store.states().await?.len(), 1, "the number of states");
+    owner.put("key", "writable").await?;
     Ok(())
 }
 

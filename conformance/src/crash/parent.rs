@@ -170,3 +170,23 @@ pub(super) async fn own_1_a_second_process_is_refused_until_the_first_is_gone(cx
     ensure!(!entries.is_empty(), "what the killed process had committed is gone");
     Ok(())
 }
+
+pub(super) async fn own_1_a_second_process_fences_the_first(cx: &Context) -> Verdict {
+    for round in 0..3 {
+        let mut victim = Victim::start(cx, Task::Commit)?;
+        victim.listen(10)?;
+        let store = cx.open().await?;
+        let ledger = Ledger::open(&store).await?;
+        let (taken, _) = store.last_marker(WRITER).await?.unwrap_or_default();
+        ensure_eq!(ledger.found().await?, ledger.expected(taken), "round {round}: the store when it was taken over");
+        // The child is refused its next commit and ends by itself, having acknowledged nothing since.
+        let mut acknowledged = 0;
+        while let Some(line) = victim.lines.next() {
+            acknowledged = number(&line?)?;
+        }
+        ensure!(acknowledged <= taken, "round {round}: {acknowledged} was acknowledged after a takeover at {taken}");
+        ensure_eq!(ledger.found().await?, ledger.expected(taken), "round {round}: the store after the zombie's end");
+        store.close().await?;
+    }
+    Ok(())
+}

@@ -12,8 +12,7 @@ use super::{
     translate::Translation,
 };
 use crate::{
-    Batch, Committed, Condition, ConditionsFailed, Durability, Error, ErrorKind, MAX_POSITION_BYTES, Marker, Op,
-    Result, Revision, WriterId,
+    Batch, Committed, Condition, ConditionsFailed, Durability, Error, ErrorKind, Marker, Op, Result, Revision, WriterId,
 };
 
 /// A batch up to this size may be applied on the caller's thread.
@@ -65,14 +64,6 @@ impl<E: Engine> Inner<E> {
         }
         for (at, _) in &batch.conditions {
             self.check_group(at.group)?;
-        }
-        let position = batch.marker.as_ref().and_then(|m| m.position.as_ref()).map_or(0, Bytes::len);
-        if position > MAX_POSITION_BYTES {
-            return Err(Error::new(
-                ErrorKind::LimitExceeded,
-                format!("a marker's position of {position} bytes is over the limit of {MAX_POSITION_BYTES}"),
-            )
-            .advise("nothing was written; keep the position elsewhere and put its name into the marker"));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@
 //! A list element's sub is its ordinal (u64). A list with TTL has a head row with an
 //! empty sub and an empty value, whose expiry is the list's.
 
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 
 use bytes::{Buf, Bytes};
 
@@ -34,15 +34,19 @@ impl Table {
     }
 }
 
-/// What the layout has to know of a state.
+/// What rows a state can have, and under which number they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Form {
-    pub(super) id: StateId,
+    rows: crate::Form,
     pub(super) table: Table,
-    pub(super) model: Model,
-    shape: KeyShape,
-    pub(super) revisions: bool,
-    pub(super) ttl: bool,
+}
+
+impl Deref for Form {
+    type Target = crate::Form;
+
+    fn deref(&self) -> &crate::Form {
+        &self.rows
+    }
 }
 
 /// The smallest byte string above all that begin with `prefix`, in place.
@@ -73,40 +77,7 @@ pub(super) fn table_start(group: KeyGroup, table: Table) -> [u8; PREFIX] {
 
 impl Form {
     pub(super) fn of(id: StateId, table: Table, spec: &StateSpec) -> Self {
-        Self { id, table, model: spec.model, shape: spec.key_shape, revisions: spec.revisions, ttl: spec.ttl }
-    }
-
-    /// Lists with TTL expire as a whole: their expiry is in a head row.
-    pub(super) fn has_heads(self) -> bool {
-        self.ttl && self.model == Model::List
-    }
-
-    /// Checks that a row with this key and sub can be of this state.
-    #[inline]
-    pub(super) fn check(self, key: &[u8], sub: &[u8]) -> Result<()> {
-        self.check_shape(key)?;
-        match self.model {
-            Model::Kv if !sub.is_empty() => {
-                Err(Error::invalid("a record of a KV state has a subkey").advise("leave `sub` empty, or use a map"))
-            }
-            Model::List if sub.len() != 8 => {
-                Err(Error::invalid(format!("a list element's ordinal has {} bytes", sub.len()))
-                    .advise("ordinals are 8 bytes, big-endian; `reserve_ordinals` gives new ones"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks that the state can have this key.
-    #[inline]
-    pub(super) fn check_shape(self, key: &[u8]) -> Result<()> {
-        match self.shape {
-            KeyShape::Fixed(n) if key.len() != usize::from(n) => {
-                Err(Error::invalid(format!("a key of {} bytes in a state whose keys have {n}", key.len()))
-                    .advise("encode keys with the codec that the state was registered with"))
-            }
-            _ => Ok(()),
-        }
+        Self { rows: crate::Form::of(id, spec), table }
     }
 
     #[inline]

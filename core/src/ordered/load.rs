@@ -12,7 +12,6 @@ use super::{
     inner::{Inner, Writer, session_of},
     layout::{Form, Table},
     meta::Head,
-    translate::check_expiry,
 };
 use crate::{
     Envelope, Error, ErrorKind, KeyGroup, KeyGroups, Loader, Millis, Model, Result, Revision, Row, StateId, StateSpec,
@@ -98,7 +97,7 @@ impl<E: Engine> Inner<E> {
             }
             return Err(Error::invalid("the state was named already, as something else").in_state(&spec.name));
         }
-        self.check_spec(&spec)?;
+        spec.check_for(&self.capabilities, &self.limits)?;
         let mut writer = self.lock();
         self.check_loader(&writer, number)?;
         // `loading` is durable and leftovers are found from there on: this need not be.
@@ -133,7 +132,7 @@ impl<E: Engine> Inner<E> {
     fn load_row(&self, loaded: &mut Loaded, form: Form, group: KeyGroup, row: &Row, key: &mut Vec<u8>) -> Result<()> {
         self.limits.check_key(&row.key, &row.sub)?;
         self.limits.check_value(row.cell.value.len().saturating_sub(Envelope::BYTES))?;
-        check_expiry(form, &row.cell)?;
+        form.check_expiry(&row.cell)?;
         let is_head = form.has_heads() && row.sub.is_empty();
         if is_head {
             form.check_shape(&row.key)?;

@@ -10,10 +10,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{
-    catalog::State,
-    layout::{Form, Table},
-};
+use super::{catalog::State, layout::Table};
 use crate::{Committed, Error, ErrorKind, KeyGroup, KeyGroups, Marker, Result, Revision, StateId, StateSpec, WriterId};
 
 /// The newest format of layout and meta rows. Version N reads N-1 and refuses N+1 (contract NAME-5).
@@ -102,8 +99,8 @@ pub(super) fn unseal<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T>
 
 /// The row of a state in the catalog.
 pub(super) fn seal_state(state: &State) -> Result<Vec<u8>> {
-    let Form { id, table, .. } = state.form;
-    if table == Table::of(id) { seal(&*state.spec) } else { seal_as(2, &(&*state.spec, table.0)) }
+    let table = state.form.table;
+    if table == Table::of(state.form.id) { seal(&*state.spec) } else { seal_as(2, &(&*state.spec, table.0)) }
 }
 
 /// What [`seal_state`] sealed.

@@ -14,7 +14,7 @@ use super::{
     load::Loaded,
     meta::{self, Head, Kind},
 };
-use crate::{Durability, Error, ErrorKind, KeyGroup, KeyGroups, Millis, Result, StateId, StateSpec};
+use crate::{Durability, KeyGroup, KeyGroups, Millis, Result, StateId};
 
 /// Kept rows are copied in batches of this many bytes.
 const COPY_BYTES: usize = 1 << 20;
@@ -69,7 +69,7 @@ impl<E: Engine> Inner<E> {
         for old in live {
             let new = match states.iter_mut().find(|s| s.spec.name == old.spec.name) {
                 Some(new) => {
-                    *new = merged(&old, new)?;
+                    *new = State::new(new.form.id, new.spec.merged(&old.spec)?);
                     new.clone()
                 }
                 None => {
@@ -109,26 +109,6 @@ impl<E: Engine> Inner<E> {
                 None => return Ok(()),
             }
         }
-    }
-}
-
-/// The loaded state, with the newer schema of the two: rows of both are kept.
-fn merged(old: &State, new: &State) -> Result<State> {
-    let spec = newer(&old.spec, &new.spec).map_err(|e| {
-        Error::new(ErrorKind::Conflict, "the state is something else in the key groups that stay")
-            .in_state(&old.spec.name)
-            .advise("drop the state, or recover all groups of the store")
-            .because(e)
-    })?;
-    Ok(State::new(new.form.id, spec.clone()))
-}
-
-/// The spec with the newer schema, under which rows of both are read.
-pub(super) fn newer<'a>(one: &'a StateSpec, other: &'a StateSpec) -> Result<&'a StateSpec> {
-    match (one.check(other), other.check(one)) {
-        (Ok(_), _) => Ok(other),
-        (Err(_), Ok(_)) => Ok(one),
-        (Err(e), Err(_)) => Err(e),
     }
 }
 

@@ -13,8 +13,8 @@ use super::{
     meta::{self, Head},
 };
 use crate::{
-    Address, Batch, Capabilities, Cell, Committed, Error, KeyGroups, KeyShape, Limits, Millis, Model, Name,
-    NativeArchive, Op, Page, Reads, Result, ScanRequest, SpecChange, StateId, StateSpec, Store, WriterId,
+    Address, Batch, Capabilities, Cell, Committed, KeyGroups, Limits, Millis, NativeArchive, Op, Page, Reads, Result,
+    ScanRequest, SpecChange, StateId, StateSpec, Store, WriterId,
 };
 
 /// A [`Store`] over any [`Engine`].
@@ -104,7 +104,7 @@ impl<E: Engine> Store for OrderedStore<E> {
 impl<E: Engine> Inner<E> {
     fn register(&self, spec: StateSpec) -> Result<StateId> {
         self.check_open()?;
-        self.check_spec(&spec)?;
+        spec.check_for(&self.capabilities, &self.limits)?;
         let mut writer = self.lock();
         let found = self.catalog.read().by_name(&spec.name).cloned();
         let (id, table) = match &found {
@@ -127,31 +127,5 @@ impl<E: Engine> Inner<E> {
         })?;
         self.catalog.write().put(state);
         Ok(id)
-    }
-
-    /// Refuses what no state of this store can be.
-    pub(super) fn check_spec(&self, spec: &StateSpec) -> Result<()> {
-        Name::new(&spec.name)?;
-        let refuse = |e: Error| Err(e.in_state(&spec.name));
-        if spec.model == Model::List && spec.revisions {
-            return refuse(
-                Error::unsupported("a list with revisions").advise("lists carry none; leave `revisions` out"),
-            );
-        }
-        if !self.capabilities.revisions && spec.revisions {
-            return refuse(Error::unsupported("the store keeps no revisions").advise("choose another kind of store"));
-        }
-        if !self.capabilities.ttl && spec.ttl {
-            return refuse(Error::unsupported("the store knows no expiry").advise("choose another kind of store"));
-        }
-        if let KeyShape::Fixed(n) = spec.key_shape
-            && (n == 0 || usize::from(n) > self.limits.key)
-        {
-            return refuse(
-                Error::invalid(format!("keys of {n} bytes"))
-                    .advise(format!("keys have 1 to {} bytes in this store", self.limits.key)),
-            );
-        }
-        Ok(())
     }
 }

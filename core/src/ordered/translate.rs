@@ -36,6 +36,7 @@ impl<E: Engine> Translation<'_, E> {
         for (index, mutation) in batch.mutations.iter().enumerate() {
             let at = mutation.at();
             let form = self.catalog.form(at.state)?;
+            form.check_mutation(mutation)?;
             let revision = if form.revisions {
                 self.revisions.resize(index, Revision::NONE);
                 let revision = self.next_revision(at.group);
@@ -90,21 +91,15 @@ impl<E: Engine> Translation<'_, E> {
     }
 
     fn put(&mut self, form: Form, at: &Address, cell: &Cell, revision: Revision) -> Result<()> {
-        form.check(&at.key, &at.sub)?;
-        check_expiry(form, cell)?;
         if form.model == Model::List {
-            self.check_ordinal(form, &at.sub)?;
+            self.check_ordinal(&at.sub)?;
         }
         self.put_row(form, (at.group, &at.key, &at.sub), cell, revision);
         Ok(())
     }
 
     /// An element may be put only below what was reserved, so that the next `Append` stays behind it.
-    fn check_ordinal(&self, form: Form, sub: &[u8]) -> Result<()> {
-        if form.has_heads() {
-            return Err(Error::unsupported("an element put at an ordinal, in a list state with TTL")
-                .advise("append it: a list expires as a whole, from its last append on"));
-        }
+    fn check_ordinal(&self, sub: &[u8]) -> Result<()> {
         let ordinal = sub.try_into().map_or(u64::MAX, u64::from_be_bytes);
         if ordinal >= self.inner.ordinals.load(Ordering::Acquire) {
             return Err(Error::invalid(format!("list ordinal {ordinal} was never reserved"))
@@ -114,7 +109,6 @@ impl<E: Engine> Translation<'_, E> {
     }
 
     fn delete(&mut self, form: Form, at: &Address) -> Result<()> {
-        form.check(&at.key, &at.sub)?;
         let Scratch { batch, key, .. } = &mut *self.scratch;
         form.row(at.group, &at.key, &at.sub, key);
         batch.delete(key);
@@ -122,7 +116,6 @@ impl<E: Engine> Translation<'_, E> {
     }
 
     fn delete_subs(&mut self, form: Form, at: &Address, until: Option<&Bytes>) -> Result<bool> {
-        form.check_shape(&at.key)?;
         match removed(form, at, until) {
             None => Ok(true),
             Some(Removed { from, .. }) if form.model == Model::Kv => {
@@ -143,13 +136,7 @@ impl<E: Engine> Translation<'_, E> {
     }
 
     fn append(&mut self, form: Form, at: &Address, cells: &[Cell]) -> Result<bool> {
-        check_list(form, at)?;
         let Some(first) = cells.first() else { return Ok(true) };
-        if cells.iter().any(|c| c.expires_at != first.expires_at) {
-            return Err(Error::invalid("appended elements differ in expiry")
-                .advise("a list expires as a whole: give all elements the same `expires_at`"));
-        }
-        check_expiry(form, first)?;
         if form.has_heads() && !self.renew_head(form, at, first.expires_at)? {
             return Ok(false);
         }
@@ -186,7 +173,6 @@ impl<E: Engine> Translation<'_, E> {
     }
 
     fn trim(&mut self, form: Form, at: &Address, count: u64, before: &[Mutation]) -> Result<bool> {
-        check_list(form, at)?;
         // What the same batch removes from the list before the trim is not there to be trimmed.
         let gone: Vec<Removed> = before
             .iter()
@@ -228,25 +214,4 @@ fn removed(form: Form, at: &Address, until: Option<&Bytes>) -> Option<Removed> {
         _ => form.key_end(at.group, &at.key, &mut to),
     }
     Some(Removed { from, to })
-}
-
-fn check_list(form: Form, at: &Address) -> Result<()> {
-    form.check_shape(&at.key)?;
-    if form.model != Model::List {
-        return Err(
-            Error::invalid("a list operation on a state that is no list").advise("register the state as a list")
-        );
-    }
-    if !at.sub.is_empty() {
-        return Err(Error::invalid("a list operation with a subkey").advise("leave `sub` empty"));
-    }
-    Ok(())
-}
-
-pub(super) fn check_expiry(form: Form, cell: &Cell) -> Result<()> {
-    if cell.expires_at.is_some() && !form.ttl {
-        return Err(Error::invalid("a record with an expiry, in a state without TTL")
-            .advise("register the state with `ttl = true`"));
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::{PageLimit, Position};
 
 fn form(model: Model, shape: KeyShape, revisions: bool, ttl: bool) -> Form {
-    Form { id: StateId(9), table: Table(0x0102_0304), model, shape, revisions, ttl }
+    Form { rows: crate::Form { id: StateId(9), model, shape, revisions, ttl }, table: Table(0x0102_0304) }
 }
 
 fn row(form: Form, key: &[u8], sub: &[u8]) -> Vec<u8> {

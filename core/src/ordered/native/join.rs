@@ -7,14 +7,13 @@ use super::{
     part::{Given, Part},
 };
 use crate::{
-    Error, ErrorKind, KeyGroup, KeyGroups, Result, StateId, StateSpec,
+    Error, KeyGroup, KeyGroups, Result, StateId, StateSpec,
     ordered::{
         Access, FileEngine, PutRow, Run, WriteLevel,
         catalog::State,
         erase,
         layout::{Form, PREFIX, Table, table_start},
         meta::Head,
-        publish::newer,
     },
 };
 
@@ -108,8 +107,7 @@ fn place<E: FileEngine>(
     for state in part.catalog.iter() {
         let table = match states.iter_mut().find(|(_, spec)| spec.name == state.spec.name) {
             Some((table, spec)) => {
-                let newer = newer(spec, &state.spec).map_err(|e| disagree(&state.spec.name, e))?.clone();
-                *spec = Arc::new(newer);
+                *spec = Arc::new(state.spec.merged(spec)?);
                 *table
             }
             None => {
@@ -123,13 +121,6 @@ fn place<E: FileEngine>(
     }
     moved.sort_by_key(|(_, table)| *table);
     Ok(moved)
-}
-
-fn disagree(name: &str, e: Error) -> Error {
-    Error::new(ErrorKind::Conflict, "the state is something else in another part")
-        .in_state(name)
-        .advise("recover parts of one checkpoint; drop the state in the store where it is wrong")
-        .because(e)
 }
 
 /// Removes what is not wanted of the part that is kept as files.

@@ -1,0 +1,9 @@
+DROP FUNCTION statehold_compact_lists;
+DROP FUNCTION statehold_commit;
+DROP FUNCTION statehold_open;
+DROP FUNCTION statehold_lock;
+DROP TABLE markers;
+DROP TABLE entries;
+DROP TABLE states;
+DROP TABLE key_groups;
+DROP TABLE stores;

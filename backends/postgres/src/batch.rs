@@ -1,0 +1,316 @@
+//! [`Statement`]: a batch as the arrays that the server's commit function takes.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use sqlx::{
+    Arguments, PgConnection, Row as _,
+    error::{BoxDynError, Error as SqlError},
+    postgres::{PgArguments, PgRow},
+    query_with,
+};
+use statehold_core::{Batch, Cell, Condition, Form, KeyGroup, Marker, Model, Mutation, Result, Revision, StateId};
+
+use crate::{
+    bits::{expiry, flip},
+    catalog, error,
+    pool::Work,
+    store::{Forms, form_in},
+};
+
+/// Where rows are, column by column.
+#[derive(Default)]
+struct Places {
+    state: Vec<i32>,
+    group: Vec<i16>,
+    key: Vec<Bytes>,
+}
+
+impl Places {
+    fn push(&mut self, form: Form, group: KeyGroup, key: &Bytes) {
+        self.state.push(catalog::id(form.id));
+        self.group.push(group_number(group));
+        self.key.push(key.clone());
+    }
+
+    fn add(&self, to: &mut PgArguments) -> Result<(), BoxDynError> {
+        to.add(&self.state[..])?;
+        to.add(&self.group[..])?;
+        to.add(slices(&self.key))
+    }
+}
+
+/// Groups are below 32,768.
+pub(crate) fn group_number(group: KeyGroup) -> i16 {
+    i16::try_from(group.0).unwrap_or(-1)
+}
+
+pub(crate) fn slices(bytes: &[Bytes]) -> Vec<&[u8]> {
+    bytes.iter().map(|b| &b[..]).collect()
+}
+
+fn optional(bytes: &[Option<Bytes>]) -> Vec<Option<&[u8]>> {
+    bytes.iter().map(Option::as_deref).collect()
+}
+
+#[derive(Default)]
+struct Conditions {
+    at: Places,
+    sub: Vec<Bytes>,
+    heads: Vec<bool>,
+    kind: Vec<i16>,
+    revision: Vec<Option<i64>>,
+    value: Vec<Option<Bytes>>,
+}
+
+#[derive(Default)]
+struct Puts {
+    at: Places,
+    /// `None` is an element to append.
+    sub: Vec<Option<Bytes>>,
+    value: Vec<Bytes>,
+    expires: Vec<Option<i64>>,
+    index: Vec<Option<i32>>,
+    draw: Vec<Option<i64>>,
+}
+
+/// Numbers that a batch draws from its groups.
+#[derive(Default)]
+struct Draws {
+    /// How many each group gives; nothing if none does.
+    by_group: Vec<i64>,
+}
+
+impl Draws {
+    /// The next `count` of a group: how many were drawn before.
+    fn draw(&mut self, groups: usize, group: usize, count: i64) -> i64 {
+        self.by_group.resize(groups, 0);
+        let before = self.by_group[group];
+        self.by_group[group] += count;
+        before
+    }
+
+    fn given(&self) -> Option<&[i64]> {
+        (!self.by_group.is_empty()).then_some(&self.by_group)
+    }
+}
+
+/// One commit, ready to be sent any number of times.
+#[derive(Default)]
+pub(crate) struct Statement {
+    pub(crate) store: i32,
+    pub(crate) epoch: i64,
+    pub(crate) session: i64,
+    pub(crate) now: i64,
+    groups: Vec<i16>,
+    states: Vec<i32>,
+    marker: Option<Marker>,
+    conditions: Conditions,
+    ranges: (Places, Vec<Bytes>, Vec<Option<Bytes>>),
+    trims: (Places, Vec<i64>),
+    deletes: (Places, Vec<Bytes>),
+    heads: Places,
+    puts: Puts,
+    revisions: Draws,
+    ordinals: Draws,
+    /// Which revision each mutation drew: group (an index) and place, from 1.
+    drawn: Vec<Option<(usize, u64)>>,
+}
+
+impl Statement {
+    /// Checks and translates `batch`, which is sorted. `standin` is locked by a batch that touches no group.
+    pub(crate) fn new(batch: &Batch, forms: &Forms, standin: KeyGroup) -> Result<Self> {
+        let mut groups = batch.groups();
+        if groups.is_empty() {
+            groups.push(standin);
+        }
+        let mut out = Self { groups: groups.iter().map(|g| group_number(*g)).collect(), ..Self::default() };
+        let mut states: Vec<StateId> = batch.mutations.iter().map(|m| m.at().state).collect();
+        states.extend(batch.conditions.iter().map(|(at, _)| at.state));
+        states.sort_unstable();
+        states.dedup();
+        out.states = states.into_iter().map(catalog::id).collect();
+        out.marker.clone_from(&batch.marker);
+        for (at, condition) in &batch.conditions {
+            let form = form_in(forms, at.state)?;
+            form.check(&at.key, &at.sub)?;
+            out.conditions.push(form, at, condition)?;
+        }
+        let index: HashMap<KeyGroup, usize> = groups.iter().enumerate().map(|(i, g)| (*g, i)).collect();
+        for mutation in &batch.mutations {
+            let form = form_in(forms, mutation.at().state)?;
+            form.check_mutation(mutation)?;
+            if form.model == Model::List && matches!(mutation, Mutation::Put(..)) {
+                return Err(error::numbered());
+            }
+            let group = index.get(&mutation.at().group).copied().unwrap_or(0);
+            let drawn = form.revisions.then(|| (group, 1 + out.revisions.draw(groups.len(), group, 1) as u64));
+            out.drawn.push(drawn);
+            out.push(form, group, mutation, drawn);
+        }
+        Ok(out)
+    }
+
+    fn push(&mut self, form: Form, group: usize, mutation: &Mutation, drawn: Option<(usize, u64)>) {
+        // The server counts from 1. There are less than 32,768 groups.
+        let index = Some(group as i32 + 1);
+        let at = mutation.at();
+        match mutation {
+            Mutation::Put(at, cell) => {
+                let draw = drawn.map(|(_, place)| place as i64);
+                self.puts.push(form, at.group, &at.key, Some(at.sub.clone()), cell, index.zip(draw));
+            }
+            Mutation::Delete(at) => {
+                self.deletes.0.push(form, at.group, &at.key);
+                self.deletes.1.push(at.sub.clone());
+            }
+            Mutation::DeleteSubs { at, until } => {
+                // A list's head goes only with the whole list.
+                let spared = form.has_heads() && at.sub.is_empty() && until.is_some();
+                let from = if spared { Bytes::from_static(b"\0") } else { at.sub.clone() };
+                self.ranges.0.push(form, at.group, &at.key);
+                self.ranges.1.push(from);
+                self.ranges.2.push(until.clone());
+            }
+            Mutation::Append { cells, .. } => {
+                let Some(first) = cells.first() else { return };
+                if form.has_heads() {
+                    self.heads.push(form, at.group, &at.key);
+                    let head = Cell { expires_at: first.expires_at, ..Cell::default() };
+                    self.puts.push(form, at.group, &at.key, Some(Bytes::new()), &head, None);
+                }
+                let draw = self.ordinals.draw(self.groups.len(), group, cells.len() as i64);
+                for (draw, cell) in (draw..).zip(cells) {
+                    self.puts.push(form, at.group, &at.key, None, cell, index.map(|i| (i, draw)));
+                }
+            }
+            Mutation::TrimFront { count, .. } => {
+                self.trims.0.push(form, at.group, &at.key);
+                self.trims.1.push(i64::try_from(*count).unwrap_or(i64::MAX));
+            }
+            // `Form::check_mutation` knows all kinds that there are.
+            _ => {}
+        }
+    }
+
+    /// The revisions of the commit, mutation by mutation; nothing if no state of it keeps any.
+    pub(crate) fn revisions(&self, incarnation: i32, bases: Option<&[i64]>) -> Vec<Revision> {
+        let Some(bases) = bases.filter(|_| self.drawn.iter().any(Option::is_some)) else { return Vec::new() };
+        let incarnation = u32::try_from(incarnation).unwrap_or_default();
+        let revision = |drawn: &Option<(usize, u64)>| match drawn {
+            Some((group, place)) => {
+                Revision::new(incarnation, bases.get(*group).map_or(0, |base| *base as u64) + place)
+            }
+            None => Revision::NONE,
+        };
+        self.drawn.iter().map(revision).collect()
+    }
+
+    fn arguments(&self) -> Result<PgArguments, BoxDynError> {
+        let mut to = PgArguments::default();
+        to.add(self.store)?;
+        to.add(self.epoch)?;
+        to.add(self.session)?;
+        to.add(self.now)?;
+        to.add(&self.groups[..])?;
+        to.add(self.revisions.given())?;
+        to.add(self.ordinals.given())?;
+        to.add(&self.states[..])?;
+        let marker = self.marker.as_ref();
+        to.add(marker.map(|m| m.writer.0.to_be_bytes().to_vec()))?;
+        to.add(marker.map(|m| flip(m.sequence)))?;
+        to.add(marker.and_then(|m| m.position.as_deref()))?;
+        let c = &self.conditions;
+        c.at.add(&mut to)?;
+        to.add(slices(&c.sub))?;
+        to.add(&c.heads[..])?;
+        to.add(&c.kind[..])?;
+        to.add(&c.revision[..])?;
+        to.add(optional(&c.value))?;
+        self.ranges.0.add(&mut to)?;
+        to.add(slices(&self.ranges.1))?;
+        to.add(optional(&self.ranges.2))?;
+        self.trims.0.add(&mut to)?;
+        to.add(&self.trims.1[..])?;
+        self.deletes.0.add(&mut to)?;
+        to.add(slices(&self.deletes.1))?;
+        self.heads.add(&mut to)?;
+        let p = &self.puts;
+        p.at.add(&mut to)?;
+        to.add(optional(&p.sub))?;
+        to.add(slices(&p.value))?;
+        to.add(&p.expires[..])?;
+        to.add(&p.index[..])?;
+        to.add(&p.draw[..])?;
+        Ok(to)
+    }
+}
+
+impl Conditions {
+    fn push(&mut self, form: Form, at: &statehold_core::Address, condition: &Condition) -> Result<()> {
+        let (kind, revision, value) = match condition {
+            Condition::Absent => (0, None, None),
+            Condition::Present => (1, None, None),
+            Condition::RevisionIs(_) if !form.revisions => return Err(error::no_revisions()),
+            Condition::RevisionIs(revision) => (2, Some(flip(revision.0)), None),
+            Condition::ValueIs(payload) => (3, None, Some(payload.clone())),
+        };
+        self.at.push(form, at.group, &at.key);
+        self.sub.push(at.sub.clone());
+        self.heads.push(form.has_heads());
+        self.kind.push(kind);
+        self.revision.push(revision);
+        self.value.push(value);
+        Ok(())
+    }
+}
+
+impl Puts {
+    fn push(
+        &mut self,
+        form: Form,
+        group: KeyGroup,
+        key: &Bytes,
+        sub: Option<Bytes>,
+        cell: &Cell,
+        draw: Option<(i32, i64)>,
+    ) {
+        self.at.push(form, group, key);
+        self.sub.push(sub);
+        self.value.push(cell.value.clone());
+        self.expires.push(expiry(cell.expires_at));
+        self.index.push(draw.map(|(index, _)| index));
+        self.draw.push(draw.map(|(_, draw)| draw));
+    }
+}
+
+/// What the commit function answers.
+pub(crate) struct Answer {
+    pub(crate) outcome: String,
+    pub(crate) incarnation: Option<i32>,
+    pub(crate) bases: Option<Vec<i64>>,
+    pub(crate) failed: Option<Vec<i64>>,
+    pub(crate) last: Option<i64>,
+    pub(crate) floor: Option<i64>,
+}
+
+const SQL: &str = "SELECT * FROM statehold_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, \
+    $38, $39, $40, $41, $42, $43)";
+
+impl Work for Statement {
+    type Out = Answer;
+
+    async fn run(&self, on: &mut PgConnection) -> Result<Answer, SqlError> {
+        let arguments = self.arguments().map_err(SqlError::Encode)?;
+        let row: PgRow = query_with(SQL, arguments).fetch_one(on).await?;
+        Ok(Answer {
+            outcome: row.try_get("outcome")?,
+            incarnation: row.try_get("incarnation")?,
+            bases: row.try_get("bases")?,
+            failed: row.try_get("failed")?,
+            last: row.try_get("last")?,
+            floor: row.try_get("floor")?,
+        })
+    }
+}

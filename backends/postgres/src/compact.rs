@@ -1,0 +1,172 @@
+//! Removing what is dead or expired, in steps that let commits through.
+
+use std::sync::Arc;
+
+use sqlx::{PgConnection, error::Error as SqlError, query, query_as, query_scalar};
+use statehold_core::{Compacted, Form, KeyGroup, Millis, Model, Result};
+
+use crate::{batch::group_number, bits::flip, catalog, pool::Work, store::Inner};
+
+impl Inner {
+    pub(crate) async fn compact(&self) -> Result<Compacted> {
+        self.check_writable()?;
+        // What is removed now must not be there again for a clock that goes back.
+        let now = self.raise_floor(self.clock.now()).await?;
+        let mut expired = 0;
+        for (id, spec) in self.states().await?.into_iter().filter(|(_, spec)| spec.ttl) {
+            for group in self.groups.iter() {
+                expired += match spec.model {
+                    Model::List => self.compact_lists(Form::of(id, &spec), group, now).await?,
+                    _ => self.compact_group(Form::of(id, &spec), group, now).await?,
+                };
+            }
+        }
+        self.purge().await?;
+        Ok(Compacted { expired })
+    }
+
+    async fn compact_group(&self, form: Form, group: KeyGroup, now: Millis) -> Result<u64> {
+        let mut step = Step { form, group, now, after: (Vec::new(), Vec::new()) };
+        let mut expired = 0;
+        while let Some((gone, key, sub)) = self.lasting(self.pool.write(&step).await)? {
+            expired += gone as u64;
+            step.after = (key, sub);
+        }
+        Ok(expired)
+    }
+
+    async fn compact_lists(&self, form: Form, group: KeyGroup, now: Millis) -> Result<u64> {
+        let mut after = Vec::new();
+        let mut expired = 0;
+        loop {
+            let step = ListStep { store: self.store, epoch: self.epoch, form, group, now, after };
+            let (gone, next) = self.lasting(self.pool.write(&step).await)?;
+            expired += gone as u64;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(expired),
+            }
+        }
+    }
+
+    /// Removes the entries of states that were dropped or replaced.
+    pub(crate) async fn purge(&self) -> Result<()> {
+        let dead = self.pool.read(&Dead { store: self.store }).await?;
+        for state in dead {
+            while self.lasting(self.pool.write(&Erase { state }).await)? {}
+            self.lasting(self.pool.write(&Forget { state }).await)?;
+        }
+        Ok(())
+    }
+
+    /// The content is switched already: what stays is found by the next open.
+    pub(crate) async fn purge_or_warn(&self) {
+        if let Err(e) = self.purge().await
+            && self.pool.check_open().is_ok()
+        {
+            tracing::warn!(store = %self.name, error = %e, "entries of dropped states stay until the next open or compact");
+        }
+    }
+
+    /// Removes what a crash left, beside everything else.
+    pub(crate) fn purge_beside(self: Arc<Self>) {
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move { self.purge_or_warn().await });
+    }
+}
+
+/// Looks at the next rows and removes those that have expired; `None` behind the last row.
+struct Step {
+    form: Form,
+    group: KeyGroup,
+    now: Millis,
+    after: (Vec<u8>, Vec<u8>),
+}
+
+impl Work for Step {
+    type Out = Option<(i64, Vec<u8>, Vec<u8>)>;
+
+    async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
+        let sql = "WITH page AS (
+                SELECT e.ctid AS place, e.key, e.sub, e.expires_at FROM entries e
+                WHERE e.state = $1 AND e.grp = $2 AND (e.key, e.sub) > ($3, $4) ORDER BY e.key, e.sub LIMIT 4096
+            ), gone AS (
+                DELETE FROM entries e USING page p
+                WHERE e.ctid = p.place AND p.expires_at <= $5 AND e.expires_at <= $5 RETURNING 1
+            )
+            SELECT (SELECT count(*) FROM gone), p.key, p.sub FROM page p ORDER BY p.key DESC, p.sub DESC LIMIT 1";
+        query_as(sql)
+            .bind(catalog::id(self.form.id))
+            .bind(group_number(self.group))
+            .bind(&self.after.0)
+            .bind(&self.after.1)
+            .bind(flip(self.now.0))
+            .fetch_optional(on)
+            .await
+    }
+}
+
+struct ListStep {
+    store: i32,
+    epoch: i64,
+    form: Form,
+    group: KeyGroup,
+    now: Millis,
+    after: Vec<u8>,
+}
+
+impl Work for ListStep {
+    type Out = (i64, Option<Vec<u8>>);
+
+    async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
+        query_as("SELECT expired, next FROM statehold_compact_lists($1, $2, $3, $4, $5, $6)")
+            .bind(self.store)
+            .bind(self.epoch)
+            .bind(catalog::id(self.form.id))
+            .bind(group_number(self.group))
+            .bind(&self.after)
+            .bind(flip(self.now.0))
+            .fetch_one(on)
+            .await
+    }
+}
+
+/// The numbers of dead states.
+struct Dead {
+    store: i32,
+}
+
+impl Work for Dead {
+    type Out = Vec<i32>;
+
+    async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
+        query_scalar("SELECT id FROM states WHERE store = $1 AND phase = 'dead'").bind(self.store).fetch_all(on).await
+    }
+}
+
+/// Removes some entries of a dead state; whether there were any.
+struct Erase {
+    state: i32,
+}
+
+impl Work for Erase {
+    type Out = bool;
+
+    async fn run(&self, on: &mut PgConnection) -> Result<bool, SqlError> {
+        let sql = "DELETE FROM entries WHERE ctid = ANY (ARRAY(SELECT ctid FROM entries WHERE state = $1 LIMIT 10000))";
+        Ok(query(sql).bind(self.state).execute(on).await?.rows_affected() > 0)
+    }
+}
+
+/// Takes a dead state out of the catalog.
+struct Forget {
+    state: i32,
+}
+
+impl Work for Forget {
+    type Out = ();
+
+    async fn run(&self, on: &mut PgConnection) -> Result<(), SqlError> {
+        query("DELETE FROM states WHERE id = $1 AND phase = 'dead'").bind(self.state).execute(on).await.map(drop)
+    }
+}

@@ -1,0 +1,118 @@
+//! Publishing a load: the transaction that loaded switches the catalog and ends.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use sqlx::{PgConnection, query, query_as, query_scalar, raw_sql};
+use statehold_core::{Durability, Error, ErrorKind, Millis, Result, StateId, StateSpec};
+
+use crate::{
+    batch::group_number,
+    bits::{flip, flop},
+    catalog::{self, States, spec_text},
+    error,
+    load::{Loading, MAX_INCARNATION, superseded},
+    pool::Work,
+    store::Inner,
+};
+
+impl Inner {
+    pub(crate) async fn publish(self: &Arc<Self>, mut loading: Loading) -> Result<()> {
+        self.check_writable()?;
+        lock(&mut loading.connection, self).await?;
+        let sql = "SELECT loader, incarnation, floor FROM stores WHERE id = $1";
+        let (loader, incarnation, floor): (i64, i32, i64) =
+            query_as(sql).bind(self.store).fetch_one(&mut loading.connection).await.map_err(error::of)?;
+        if loader != loading.number {
+            return Err(superseded());
+        }
+        let incarnation = above(u32::try_from(incarnation).unwrap_or_default().max(loading.incarnation))?;
+        let floor = Millis(flop(floor)).max(loading.now);
+        let live = States { store: self.store }.run(&mut loading.connection).await.map_err(error::of)?;
+        let live = catalog::parse(live)?;
+        if loading.groups != self.groups {
+            self.keep_other_groups(&mut loading, &live).await?;
+        }
+        self.switch(&mut loading, incarnation, floor).await?;
+        raw_sql("COMMIT").execute(&mut loading.connection).await.map_err(error::of)?;
+
+        self.catalog.replace(&loading.states);
+        self.clock.raise(floor);
+        if self.durability == Durability::Visible {
+            self.counted.store(true, Ordering::Release);
+        }
+        self.suspect.store(false, Ordering::Release);
+        drop(loading);
+        self.purge_or_warn().await;
+        Ok(())
+    }
+
+    /// A load of some groups keeps the rows of all others, under the new numbers.
+    async fn keep_other_groups(&self, loading: &mut Loading, live: &[(StateId, StateSpec)]) -> Result<()> {
+        for (old, stored) in live {
+            let new = match loading.states.iter_mut().find(|(_, spec)| spec.name == stored.name) {
+                Some((id, spec)) => {
+                    *spec = spec.merged(stored)?;
+                    *id
+                }
+                None => {
+                    let id = loading.add(self, stored).await?;
+                    loading.states.push((id, stored.clone()));
+                    id
+                }
+            };
+            let range = loading.groups.range();
+            let sql = "UPDATE entries SET state = $2 WHERE state = $1 AND NOT (grp >= $3 AND grp < $4)";
+            query(sql)
+                .bind(catalog::id(*old))
+                .bind(catalog::id(new))
+                .bind(i32::from(range.start))
+                .bind(i32::from(range.end))
+                .execute(&mut loading.connection)
+                .await
+                .map_err(error::of)?;
+        }
+        Ok(())
+    }
+
+    /// What was loaded is all that there is.
+    async fn switch(&self, loading: &mut Loading, incarnation: i32, floor: Millis) -> Result<()> {
+        let on = &mut loading.connection;
+        let end = "UPDATE states SET phase = 'dead' WHERE store = $1 AND phase = 'live'";
+        query(end).bind(self.store).execute(&mut *on).await.map_err(error::of)?;
+        let begin = "UPDATE states SET phase = 'live', spec = n.spec::jsonb
+            FROM unnest($1::int4[], $2::text[]) n (id, spec) WHERE states.id = n.id";
+        let ids: Vec<i32> = loading.states.iter().map(|(id, _)| catalog::id(*id)).collect();
+        let specs = loading.states.iter().map(|(_, spec)| spec_text(spec)).collect::<Result<Vec<_>>>()?;
+        query(begin).bind(ids).bind(specs).execute(&mut *on).await.map_err(error::of)?;
+        let forget = "DELETE FROM markers WHERE store = $1";
+        query(forget).bind(self.store).execute(&mut *on).await.map_err(error::of)?;
+        let reset = "UPDATE key_groups SET sequence = 0 WHERE store = $1";
+        query(reset).bind(self.store).execute(&mut *on).await.map_err(error::of)?;
+        let ordinals = "UPDATE key_groups g SET ordinal = greatest(g.ordinal, n.ordinal)
+            FROM unnest($2::int2[], $3::int8[]) n (grp, ordinal) WHERE g.store = $1 AND g.grp = n.grp";
+        let groups: Vec<i16> = loading.ordinals.keys().map(|group| group_number(*group)).collect();
+        let numbers: Vec<i64> = loading.ordinals.values().map(|ordinal| flip(*ordinal)).collect();
+        query(ordinals).bind(self.store).bind(groups).bind(numbers).execute(&mut *on).await.map_err(error::of)?;
+        let head = "UPDATE stores SET incarnation = $2, floor = $3, unclean = $4 WHERE id = $1";
+        let unclean = i32::from(self.durability == Durability::Visible);
+        let query = query(head).bind(self.store).bind(incarnation).bind(flip(floor.0)).bind(unclean);
+        query.execute(&mut *on).await.map_err(error::of).map(drop)
+    }
+}
+
+/// Waits for the commits under way and keeps others away until the transaction ends.
+pub(crate) async fn lock(on: &mut PgConnection, inner: &Inner) -> Result<()> {
+    let sql = "SELECT statehold_lock($1, $2)";
+    let owned: bool = query_scalar(sql).bind(inner.store).bind(inner.epoch).fetch_one(on).await.map_err(error::of)?;
+    if owned { Ok(()) } else { Err(error::fenced()) }
+}
+
+/// The next incarnation, if there is one.
+pub(crate) fn above(incarnation: u32) -> Result<i32> {
+    if incarnation >= MAX_INCARNATION {
+        return Err(Error::new(ErrorKind::ResourceExhausted, "the store's incarnations are used up")
+            .advise("archive it, and recover into a new store"));
+    }
+    // 24 bits fit.
+    Ok(incarnation as i32 + 1)
+}

@@ -1,0 +1,66 @@
+-- A unit's meta: made, raised (never lowered), cuts opened and closed.
+-- ARGV: U, what, then: 'raise': epoch, incarnation, floor, session, make?, forget cuts?
+--       'open': cut, floor     'close': cut     'sweep': cut
+local U, META, what = ARGV[1], KEYS[1], ARGV[2]
+local m = call('HMGET', META, 'e', 'i', 'f', 'os', 'c', 'x', 'cl', 'cs')
+
+local function floor(to)
+  if not m[3] or less(m[3], to) then
+    call('HSET', META, 'f', to)
+    return to
+  end
+  return m[3]
+end
+
+-- Keeps only the pre-images that the cuts still open may need.
+local function close(still)
+  local oldest, newest = nil, 0
+  for _, id in ipairs(still) do
+    oldest = math.min(oldest or id, id)
+    newest = math.max(newest, id)
+  end
+  local kept, dropped = {}, {}
+  for _, id in ipairs(ids(m[8])) do
+    local list = (oldest and id >= oldest) and kept or dropped
+    list[#list + 1] = id
+  end
+  call('HSET', META, 'c', newest, 'cl', table.concat(still, ','), 'cs', table.concat(kept, ','))
+  return dropped
+end
+
+if what == 'raise' then
+  local epoch, inc, session = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
+  if not m[1] then
+    if ARGV[7] ~= '1' then return {'LOST'} end
+    call('HSET', META, 'e', epoch, 'i', inc, 'f', ARGV[5], 'os', session, 'on', 0, 'q', 0, 'c', 0, 'x', 0, 'cl', '', 'cs', '')
+    return {'OK', inc, ARGV[5], session, {}}
+  end
+  if tonumber(m[1]) > epoch then return {'FENCED', m[1]} end
+  if tonumber(m[1]) < epoch then call('HSET', META, 'e', epoch) end
+  if tonumber(m[2]) < inc then call('HSET', META, 'i', inc) end
+  if tonumber(m[4]) < session then call('HSET', META, 'os', session, 'on', 0) end
+  local now = floor(ARGV[5])
+  local dropped = {}
+  if ARGV[8] == '1' and (m[7] ~= '' or m[8] ~= '') then dropped = close({}) end
+  return {'OK', math.max(tonumber(m[2]), inc), now, math.max(tonumber(m[4]), session), dropped}
+end
+if what == 'sweep' then
+  local names = call('SPOP', U .. 'z' .. ARGV[3], 500)
+  if #names > 0 then call('UNLINK', unpack(names)) end
+  return {'OK', #names}
+end
+if not m[1] then return {'LOST'} end
+local id = tonumber(ARGV[3])
+if what == 'open' then
+  local now = floor(ARGV[4])
+  if id > tonumber(m[6]) then
+    local function behind(list) return list == '' and tostring(id) or list .. ',' .. id end
+    call('HSET', META, 'c', id, 'x', id, 'cl', behind(m[7]), 'cs', behind(m[8]))
+  end
+  return {'OK', m[2], now, m[4]}
+end
+local still = {}
+for _, open in ipairs(ids(m[7])) do
+  if open ~= id then still[#still + 1] = open end
+end
+return {'OK', close(still)}

@@ -1,0 +1,251 @@
+//! [`PostgresServer`]: a PostgreSQL of one's own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::Signal;
+use statehold_core::{Error, ErrorKind, Result};
+use tempfile::TempDir;
+
+use super::process::{Launch, RunAs, ServerProcess, find_binary, free_port, give, private_folder, run};
+
+/// Names a server of the user's own, in place of a private one.
+pub const POSTGRES_URL: &str = "STATEHOLD_TEST_POSTGRES_URL";
+
+const PACKAGE: &str = "postgresql";
+/// So often another port is tried when somebody else took the one that was free.
+const ATTEMPTS: usize = 5;
+
+/// How a private server is set up.
+///
+/// ```no_run
+/// use statehold::testing::servers::PostgresServer;
+/// let server = PostgresServer::builder().fsync(true).tls(true).start()?;
+/// println!("{}", server.url().len());
+/// # Ok::<(), statehold::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct PostgresBuilder {
+    fsync: bool,
+    tls: bool,
+    settings: Vec<(String, String)>,
+}
+
+impl PostgresBuilder {
+    /// Whether the server waits for the disk; `false` by default, which survives `kill -9` but no power loss.
+    #[must_use]
+    pub fn fsync(mut self, on: bool) -> Self {
+        self.fsync = on;
+        self
+    }
+
+    /// Whether it offers TLS, with a certificate for `localhost` and 127.0.0.1 of a
+    /// [CA of its own](PostgresServer::ca).
+    #[must_use]
+    pub fn tls(mut self, on: bool) -> Self {
+        self.tls = on;
+        self
+    }
+
+    /// Another setting of `postgresql.conf`.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the server and waits until it takes connections.
+    ///
+    /// # Errors
+    /// `NotFound` naming the Debian package that is missing; `Unavailable` with the log's tail.
+    pub fn start(self) -> Result<PostgresServer> {
+        let user = RunAs::unless_unprivileged("postgres")?;
+        let folder = private_folder("statehold-postgres-", user)?;
+        let data = folder.path().join("data");
+        let password = password();
+        initialise(&data, &password, &folder.path().join("password"), user)?;
+        if self.tls {
+            super::tls::make_certificates(&folder, user)?;
+        }
+        for attempt in 1.. {
+            let port = free_port()?;
+            let launch = self.launch(&folder, port, user)?;
+            let mut process = ServerProcess::start(launch)?;
+            let status = data.join("postmaster.pid");
+            match process.wait_until(|| is_ready(&status)) {
+                Ok(()) => return Ok(PostgresServer { process, password, port, folder }),
+                Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Error::internal("no attempt was made to start a server"))
+    }
+
+    fn launch(&self, folder: &TempDir, port: u16, user: Option<RunAs>) -> Result<Launch> {
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let mut arguments = vec!["-D".to_owned(), at("data")];
+        let mut set = |name: &str, value: &str| arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
+        set("listen_addresses", "127.0.0.1");
+        set("port", &port.to_string());
+        set("unix_socket_directories", &folder.path().display().to_string());
+        set("fsync", if self.fsync { "on" } else { "off" });
+        set("max_connections", "200");
+        set("shared_buffers", "64MB");
+        if self.tls {
+            set("ssl", "on");
+            set("ssl_cert_file", &at("server.crt"));
+            set("ssl_key_file", &at("server.key"));
+        }
+        for (name, value) in &self.settings {
+            set(name, value);
+        }
+        Ok(Launch { program: program("postgres")?, arguments, user, log: folder.path().join("log") })
+    }
+}
+
+/// A running PostgreSQL with a database and superuser `postgres` and a password of its own.
+/// Dropping it ends it and removes its data.
+pub struct PostgresServer {
+    process: ServerProcess,
+    password: String,
+    port: u16,
+    folder: TempDir,
+}
+
+impl std::fmt::Debug for PostgresServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresServer").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl PostgresServer {
+    /// A server to be set up.
+    #[must_use]
+    pub fn builder() -> PostgresBuilder {
+        PostgresBuilder::default()
+    }
+
+    /// A server without TLS that does not wait for the disk.
+    ///
+    /// # Errors
+    /// As [`PostgresBuilder::start`].
+    pub fn start() -> Result<Self> {
+        Self::builder().start()
+    }
+
+    /// Where to connect over TCP, with the password in it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres:{}@127.0.0.1:{}/postgres", self.password, self.port)
+    }
+
+    /// Where to connect over the Unix socket, with the password in it.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres:{}@{folder}:{}/postgres", self.password, self.port)
+    }
+
+    /// The superuser's password.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The certificate of the CA that signed the server's, where TLS is on.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.crt")
+    }
+
+    /// Ends it in order: sessions are cut, everything is written.
+    ///
+    /// # Errors
+    /// `Internal` if the system refuses to tell.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.stop(Signal::INT)
+    }
+
+    /// `kill -9` of the server and all its processes.
+    ///
+    /// # Errors
+    /// `Internal` if the system refuses to tell.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill().map(drop)
+    }
+
+    /// Starts it again on the same port and data, after [`stop`](Self::stop) or [`kill`](Self::kill), and waits
+    /// until it takes connections.
+    ///
+    /// # Errors
+    /// `Unavailable` with the log's tail.
+    pub fn restart(&mut self) -> Result<()> {
+        let status = self.folder.path().join("data/postmaster.pid");
+        // After a kill it still says that the former one is ready.
+        match fs::remove_file(&status) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::internal("the former server's status file stays").because(e));
+            }
+            _ => {}
+        }
+        self.process.start_again()?;
+        self.process.wait_until(|| is_ready(&status))
+    }
+
+    /// It holds its connections and answers nothing, until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// It goes on.
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut places: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    places.sort();
+    find_binary(name, &places, PACKAGE)
+}
+
+/// 122 random bits: nobody else on this machine gets in.
+fn password() -> String {
+    let bits = |seed: u8| std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), seed);
+    format!("{:016x}{:016x}", bits(0), bits(1))
+}
+
+fn initialise(data: &Path, password: &str, file: &Path, user: Option<RunAs>) -> Result<()> {
+    fs::write(file, password).map_err(|e| Error::internal("no password file").because(e))?;
+    give(file, user)?;
+    let (data, file) = (data.display().to_string(), file.display().to_string());
+    let mut arguments = vec!["-D", &data, "-U", "postgres", "--pwfile", &file, "--auth=scram-sha-256"];
+    arguments.extend(["--no-sync", "--wal-segsize=16", "--encoding=UTF8", "--locale=C"]);
+    run(&program("initdb")?, &arguments, user)
+}
+
+/// The line of `postmaster.pid` that says so.
+fn is_ready(status: &Path) -> bool {
+    fs::read_to_string(status).is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
+}
+
+/// The server that [`POSTGRES_URL`] names, or none.
+///
+/// # Errors
+/// `InvalidInput` if it is not text.
+pub fn given_url() -> Result<Option<String>> {
+    match std::env::var(POSTGRES_URL) {
+        Ok(url) => Ok(Some(url)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(e) => Err(Error::new(ErrorKind::InvalidInput, format!("{POSTGRES_URL} is not text")).because(e)),
+    }
+}
