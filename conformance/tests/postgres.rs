@@ -1,6 +1,8 @@
 //! The suite on the Postgres backend: one private server for all cases, or the one that
 //! `STATEHOLD_TEST_POSTGRES_URL` names; a schema of its own for each case.
 
+#![allow(clippy::expect_used, reason = "a test program without the harness")]
+
 use std::{fs, path::Path, process::ExitCode};
 
 use statehold::testing::servers::{PostgresServer, postgres};

@@ -89,6 +89,14 @@ fn the_redis_page_has_every_option() {
 }
 
 #[test]
+fn the_postgres_page_has_every_option() {
+    let registry = Registry::default();
+    let options = Options::new().with("no_such_option", 1);
+    let mistake = registry.get("postgres").unwrap().capabilities(&options).unwrap_err();
+    assert_eq!(rows("docs/src/backends/postgres.md", "Options"), allowed(&mistake));
+}
+
+#[test]
 fn the_metrics_page_has_every_metric() {
     let mut known = BTreeSet::new();
     for file in sources().iter().filter(|f| f.contains("/src/")) {

@@ -181,7 +181,7 @@ pub(super) async fn own_1_a_second_process_fences_the_first(cx: &Context) -> Ver
         ensure_eq!(ledger.found().await?, ledger.expected(taken), "round {round}: the store when it was taken over");
         // The child is refused its next commit and ends by itself, having acknowledged nothing since.
         let mut acknowledged = 0;
-        while let Some(line) = victim.lines.next() {
+        for line in victim.lines.by_ref() {
             acknowledged = number(&line?)?;
         }
         ensure!(acknowledged <= taken, "round {round}: {acknowledged} was acknowledged after a takeover at {taken}");

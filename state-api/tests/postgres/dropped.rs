@@ -1,6 +1,6 @@
 //! Futures that are dropped.
 
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use statehold::testing::servers::PostgresServer;
 
@@ -11,7 +11,7 @@ fn poll_then_drop<T>(future: impl Future<Output = T>, polls: usize) {
     let mut future = std::pin::pin!(future);
     let mut context = Context::from_waker(std::task::Waker::noop());
     for _ in 0..polls {
-        if let Poll::Ready(_) = future.as_mut().poll(&mut context) {
+        if future.as_mut().poll(&mut context).is_ready() {
             return;
         }
         std::thread::yield_now();
