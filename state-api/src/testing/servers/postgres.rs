@@ -2,14 +2,14 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
-use tempfile::TempDir;
 
-use super::process::{Launch, RunAs, ServerProcess, find_binary, free_port, give, private_folder, run};
+use super::process::{Folder, Launch, RunAs, ServerProcess, find_binary, give, run};
 
 /// Names a server of the user's own, in place of a private one.
 pub const POSTGRES_URL: &str = "STATEHOLD_TEST_POSTGRES_URL";
@@ -31,6 +31,7 @@ pub struct PostgresBuilder {
     fsync: bool,
     tls: bool,
     settings: Vec<(String, String)>,
+    kept: Option<PathBuf>,
 }
 
 impl PostgresBuilder {
@@ -56,34 +57,43 @@ impl PostgresBuilder {
         self
     }
 
+    /// Keeps its data in this folder, and finds them again at its next start, instead of removing them. As root the
+    /// folder must be one that the user `postgres` can enter.
+    #[must_use]
+    pub fn keep_in(mut self, folder: &Path) -> Self {
+        self.kept = Some(folder.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it takes connections.
     ///
     /// # Errors
     /// `NotFound` naming the Debian package that is missing; `Unavailable` with the log's tail.
     pub fn start(self) -> Result<PostgresServer> {
         let user = RunAs::unless_unprivileged("postgres")?;
-        let folder = private_folder("statehold-postgres-", user)?;
-        let data = folder.path().join("data");
-        let password = password();
-        initialise(&data, &password, &folder.path().join("password"), user)?;
+        let folder = match &self.kept {
+            Some(path) => Folder::kept(path, user)?,
+            None => Folder::temporary("statehold-postgres-", user)?,
+        };
+        let password = initialise(&folder, user)?;
         if self.tls {
             super::tls::make_certificates(&folder, user)?;
         }
         for attempt in 1.. {
-            let port = free_port()?;
+            let port = folder.port()?;
             let launch = self.launch(&folder, port, user)?;
             let mut process = ServerProcess::start(launch)?;
-            let status = data.join("postmaster.pid");
-            match process.wait_until(|| is_ready(&status)) {
-                Ok(()) => return Ok(PostgresServer { process, password, port, folder }),
-                Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => {}
+            match wait(&mut process, &folder) {
+                Ok(()) => folder.remember(port)?,
+                Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => continue,
                 Err(e) => return Err(e),
             }
+            return Ok(PostgresServer { process, password, port, folder });
         }
         Err(Error::internal("no attempt was made to start a server"))
     }
 
-    fn launch(&self, folder: &TempDir, port: u16, user: Option<RunAs>) -> Result<Launch> {
+    fn launch(&self, folder: &Folder, port: u16, user: Option<RunAs>) -> Result<Launch> {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let mut arguments = vec!["-D".to_owned(), at("data")];
         let mut set = |name: &str, value: &str| arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
@@ -111,7 +121,7 @@ pub struct PostgresServer {
     process: ServerProcess,
     password: String,
     port: u16,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl std::fmt::Debug for PostgresServer {
@@ -188,16 +198,8 @@ impl PostgresServer {
     /// # Errors
     /// `Unavailable` with the log's tail.
     pub fn restart(&mut self) -> Result<()> {
-        let status = self.folder.path().join("data/postmaster.pid");
-        // After a kill it still says that the former one is ready.
-        match fs::remove_file(&status) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::internal("the former server's status file stays").because(e));
-            }
-            _ => {}
-        }
         self.process.start_again()?;
-        self.process.wait_until(|| is_ready(&status))
+        wait(&mut self.process, &self.folder)
     }
 
     /// It holds its connections and answers nothing, until [`resume`](Self::resume).
@@ -224,18 +226,41 @@ fn password() -> String {
     format!("{:016x}{:016x}", bits(0), bits(1))
 }
 
-fn initialise(data: &Path, password: &str, file: &Path, user: Option<RunAs>) -> Result<()> {
-    fs::write(file, password).map_err(|e| Error::internal("no password file").because(e))?;
-    give(file, user)?;
-    let (data, file) = (data.display().to_string(), file.display().to_string());
-    let mut arguments = vec!["-D", &data, "-U", "postgres", "--pwfile", &file, "--auth=scram-sha-256"];
+/// Makes the data folder unless it is there; answers the superuser's password.
+fn initialise(folder: &Folder, user: Option<RunAs>) -> Result<String> {
+    let (data, file) = (folder.path().join("data"), folder.path().join("password"));
+    if data.join("PG_VERSION").exists() {
+        return fs::read_to_string(&file).map_err(|e| Error::internal("the password file is gone").because(e));
+    }
+    let password = password();
+    fs::write(&file, &password)
+        .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)))
+        .map_err(|e| Error::internal("no password file").because(e))?;
+    give(&file, user)?;
+    // Made beside its place: what a killed start left half made is made anew.
+    let new = folder.path().join("data.new");
+    if let Err(e) = fs::remove_dir_all(&new)
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(Error::internal("a half made data folder stays").because(e));
+    }
+    let (place, pwfile) = (new.display().to_string(), file.display().to_string());
+    let mut arguments = vec!["-D", &place, "-U", "postgres", "--pwfile", &pwfile, "--auth=scram-sha-256"];
     arguments.extend(["--no-sync", "--wal-segsize=16", "--encoding=UTF8", "--locale=C"]);
-    run(&program("initdb")?, &arguments, user)
+    run(&program("initdb")?, &arguments, user)?;
+    fs::rename(&new, &data).map_err(|e| Error::internal("the data folder cannot be put in place").because(e))?;
+    Ok(password)
 }
 
-/// The line of `postmaster.pid` that says so.
-fn is_ready(status: &Path) -> bool {
-    fs::read_to_string(status).is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
+/// Waits until the lines of `postmaster.pid` say that it is this process that is ready.
+fn wait(process: &mut ServerProcess, folder: &Folder) -> Result<()> {
+    let (status, id) = (folder.path().join("data/postmaster.pid"), process.id().to_string());
+    let is_ready = || {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let mut lines = text.lines().map(str::trim);
+        lines.next() == Some(id.as_str()) && lines.nth(6) == Some("ready")
+    };
+    process.wait_until(is_ready)
 }
 
 /// The server that [`POSTGRES_URL`] names, or none.
