@@ -21,7 +21,7 @@ use super::{
     record::{ClaimEntry, Complete, Entry, PartRef, Record, Retire},
 };
 
-pub(super) use pending::Prepared;
+pub(super) use {garbage::Garbage, pending::Prepared};
 
 /// The log up to some record.
 #[derive(Debug, Default)]
