@@ -14,6 +14,7 @@ use super::{
     folder::Folder,
     record::{Entry, MAX_RECORD_BYTES, Record},
     timeline::Timeline,
+    token::Token,
 };
 
 /// Records fetched at once when a log is read for the first time.
@@ -69,7 +70,19 @@ impl Log {
         &self,
         make: impl Fn(&Timeline, u64) -> Result<Vec<Entry>> + Send + Sync,
     ) -> Result<Record> {
-        let write_id = fresh_id()?;
+        self.append_as(Token::fresh()?, make).await
+    }
+
+    /// As [`Log::append`], under a name that nobody else uses and that was never used before.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub(super) async fn append_as(
+        &self,
+        token: Token,
+        make: impl Fn(&Timeline, u64) -> Result<Vec<Entry>> + Send + Sync,
+    ) -> Result<Record> {
+        let write_id = token.to_string();
         let mut timeline = self.timeline.lock().await;
         loop {
             self.read_to_end(&mut timeline).await?;
@@ -215,15 +228,6 @@ fn number_of(file: &str) -> Option<u64> {
     (file_name(number) == file).then_some(number)
 }
 
-/// 128 bits that nobody else draws.
-fn fresh_id() -> Result<String> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|cause| {
-        Error::new(ErrorKind::Unavailable, "the operating system gives no random numbers").because(cause)
-    })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,11 +239,5 @@ mod tests {
         for other in ["42.json", "00000000000000000042.json#1", "00000000000000000042", "+0000000000000000042.json"] {
             assert_eq!(number_of(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn no_two_write_ids_are_the_same() {
-        let ids: std::collections::BTreeSet<String> = (0..1000).map(|_| fresh_id().unwrap()).collect();
-        assert_eq!(ids.len(), 1000);
     }
 }
