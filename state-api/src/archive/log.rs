@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
-use statehold_core::{Error, ErrorKind, Name, Resources, Result};
+use statehold_core::{Error, ErrorKind, Name, Resources, Result, step};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
@@ -117,9 +117,12 @@ impl Log {
         let name = file_name(record.number);
         let path = self.folder.file(&name);
         let mut last = None;
+        let (before, behind) = steps(&record.entries);
+        step(before);
         for _ in 0..CREATES {
             let options = PutOptions::from(PutMode::Create);
             let Err(cause) = self.folder.store().put_opts(&path, bytes.clone().into(), options).await else {
+                step(behind);
                 return Ok(Created::Ours);
             };
             // A create that failed or timed out may have succeeded: the record itself tells.
@@ -216,6 +219,17 @@ impl Log {
             .about(name)
             .advise(advice)
             .because(cause)
+    }
+}
+
+/// The steps before and behind a record that says this.
+fn steps(entries: &[Entry]) -> (&'static str, &'static str) {
+    match entries.last() {
+        Some(Entry::Claim(_)) => ("claim.append", "claim.appended"),
+        Some(Entry::Part(_)) => ("prepare.append", "prepare.appended"),
+        Some(Entry::Complete(_)) => ("complete.append", "complete.appended"),
+        Some(Entry::Abort(_)) => ("abort.append", "abort.appended"),
+        Some(Entry::Retire(_)) | None => ("retire.append", "retire.appended"),
     }
 }
 

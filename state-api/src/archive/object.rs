@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
 use parking_lot::Mutex;
-use statehold_core::{Error, ErrorKind, Resources, Result};
+use statehold_core::{Error, ErrorKind, Resources, Result, step};
 
 pub(super) use files::local;
 
@@ -43,7 +43,9 @@ impl Objects {
     pub(super) async fn put(&self, object: &Object, chunks: Chunks) -> Result<()> {
         let path = self.folder.file(&object.name.to_string());
         let options = PutOptions::from(PutMode::Create);
+        step("object.put");
         let put = self.folder.store().put_opts(&path, chunks.into(), options).await;
+        step("object.stored");
         // A put that failed or timed out may have succeeded: what came back tells.
         match (self.confirm(object).await, put) {
             (Ok(()), _) => Ok(()),
@@ -85,6 +87,7 @@ impl Objects {
     /// What the object store fails with.
     pub(super) async fn delete(&self, name: &ObjectName) -> Result<()> {
         let name = name.to_string();
+        step("object.delete");
         match self.folder.store().delete(&self.folder.file(&name)).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(cause) => Err(failed("delete", &self.folder.show(&name), cause)),

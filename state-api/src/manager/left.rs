@@ -2,7 +2,7 @@
 //! on (contract OWN-1): a row beside the markers of writers, which a recover forgets like those.
 
 use bytes::Bytes;
-use statehold_core::{AtomicScope, Batch, Error, Marker, Result, Store, WriterId};
+use statehold_core::{AtomicScope, Batch, Error, Marker, Result, Store, WriterId, step};
 
 use crate::archive::{Left, Token};
 
@@ -53,5 +53,7 @@ pub(super) async fn keep(store: &dyn Store, tokens: &[Token]) -> Result<()> {
     kept.for_each(|token| row.extend_from_slice(&token.bits()));
     let marker = Marker { writer: WRITER, sequence, position: Some(Bytes::from(row)) };
     store.commit(Batch { marker: Some(marker), ..Batch::default() }).finish().await?;
-    store.finish().await.map(drop)
+    store.finish().await?;
+    step("claim.kept");
+    Ok(())
 }

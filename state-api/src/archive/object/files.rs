@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use object_store::{ObjectStoreExt, WriteMultipart};
-use statehold_core::{Error, NativeCut, NativeFile, Result};
+use statehold_core::{Error, NativeCut, NativeFile, Result, step};
 
 use super::Objects;
 use crate::archive::{
@@ -92,6 +92,7 @@ impl Objects {
         {
             let from = file.path.clone();
             if self.resources.blocking(move || link(&from, &to)).await? {
+                step("object.linked");
                 return Ok(());
             }
         }
@@ -123,6 +124,7 @@ impl Objects {
             let path = path.clone();
             let piece = self.resources.blocking(move || piece_at(&path, at)).await?;
             at += piece.len() as u64;
+            step("object.piece");
             upload.put(piece);
         }
         upload.finish().await.map(drop).map_err(unwritable)
@@ -138,6 +140,7 @@ impl Objects {
                 return Err(self.corrupt(object, "does not have its hash"));
             }
             if linked {
+                step("file.linked");
                 return Ok(());
             }
         }
@@ -145,6 +148,7 @@ impl Objects {
         let write =
             |(file, to): &mut (File, PathBuf), piece: Bytes| file.write_all(&piece).map_err(|e| local("write", to, e));
         let (file, to) = self.read(object, (file, to), write).await?;
+        step("file.fetched");
         self.resources.blocking(move || file.sync_all().map_err(|e| local("sync", &to, e))).await
     }
 }
