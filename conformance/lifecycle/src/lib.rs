@@ -15,15 +15,20 @@
 mod check;
 mod child;
 mod content;
+mod damage;
 mod dice;
+mod failing;
 mod failure;
+mod faults;
+mod load;
 mod place;
 mod plan;
 mod sweep;
 mod victim;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
+use futures::{FutureExt, future::LocalBoxFuture};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use statehold::{Error, Result, archive::CheckpointForm};
 use statehold_conformance::{Selection, Subject};
@@ -66,6 +71,31 @@ pub fn main(subject: Subject) -> ExitCode {
     }
 }
 
+/// A trial in a directory of its own.
+type Run = for<'a> fn(&'a Context, &'a Path, Dice) -> LocalBoxFuture<'a, Verdict>;
+
+const TRIALS: &[(&str, Run)] = &[
+    ("life_2_a_checkpoint_whose_object_store_fails_at_every_call", |cx, dir, dice| {
+        faults::taking(cx, dir, dice).boxed_local()
+    }),
+    ("life_5_a_recover_whose_object_store_fails_at_every_call", |cx, dir, dice| {
+        faults::recovering(cx, dir, dice).boxed_local()
+    }),
+    ("life_8_a_prune_whose_object_store_fails_at_every_call", |cx, dir, dice| {
+        faults::pruning(cx, dir, dice).boxed_local()
+    }),
+    ("life_4_damaged_objects_and_records", |cx, dir, dice| damage::of_files(cx, dir, dice).boxed_local()),
+    ("life_4_forged_records", |cx, dir, dice| damage::of_forged_records(cx, dir, dice).boxed_local()),
+    ("life_2_checkpoints_beside_writers_under_load", |cx, dir, _| load::under_load(cx, dir).boxed_local()),
+];
+
+fn alone(cx: Context, run: Run) -> Verdict {
+    let dir = tempfile::tempdir()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let dice = cx.dice.clone();
+    runtime.block_on(run(&cx, dir.path(), dice))
+}
+
 fn trials(subject: &Subject, listing: bool) -> Result<Vec<Trial>> {
     let seed = Selection::from_env()?.seed;
     if !listing {
@@ -86,6 +116,9 @@ fn trials(subject: &Subject, listing: bool) -> Result<Vec<Trial>> {
             let name = format!("{}_{}_killed_at_every_step_{}", plan.clause, plan.name, form.as_str());
             let sweep = |cx: Context| sweep::sweep(&cx.subject, plan, cx.form, cx.survives(), cx.long, cx.dice);
             add(name, Box::new(sweep));
+        }
+        for (name, run) in TRIALS {
+            add(format!("{name}_{}", form.as_str()), Box::new(|cx| alone(cx, *run)));
         }
     }
     Ok(trials)

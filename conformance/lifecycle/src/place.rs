@@ -1,9 +1,14 @@
 //! [`Place`]: where a job's stores and its archive lie; [`Job`]: the managers of it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use object_store::ObjectStore;
 use statehold::{
-    Descriptor, Error, RecoverFrom, Registry, Resources, Result, StateManager, StoreDescriptor, TokioPool,
+    Descriptor, Error, MemoryDescriptor, RecoverFrom, Registry, Resources, Result, StateManager, StoreDescriptor,
+    TokioPool,
     archive::{Archive, CheckpointForm, CheckpointId, Metadata, Retention, Select},
 };
 use statehold_conformance::{Site, Subject};
@@ -12,6 +17,8 @@ use crate::content::{self, Content, GROUPS, with_states};
 
 /// The one store of each manager.
 pub(crate) const STORE: &str = "local";
+/// Little: many processes make it one after the other.
+const MEMORY: MemoryDescriptor = MemoryDescriptor { engine: 8 << 20, write_buffer: 1 << 20, cache: 1 << 20 };
 const NAMESPACE: &str = "life";
 
 /// A directory with the engine's data and the archive in it.
@@ -40,20 +47,11 @@ impl Place {
         self.archive_dir().join(NAMESPACE).join("objects")
     }
 
-    /// Where the archive's log is.
-    pub(crate) fn log_dir(&self) -> PathBuf {
-        self.archive_dir().join(NAMESPACE).join("log")
-    }
-
-    /// Where the engine keeps its data.
-    pub(crate) fn engine_dir(&self) -> PathBuf {
-        self.dir.join("engine")
-    }
-
     fn bare(site: &Site) -> (Descriptor, Registry) {
         let mut store = StoreDescriptor::new(site.backend.kind());
         store.options = site.options.clone();
-        (with_states(Descriptor::new(NAMESPACE).store(STORE, store)), Registry::empty().with(site.backend.clone()))
+        let descriptor = with_states(Descriptor::new(NAMESPACE).store(STORE, store)).memory(MEMORY);
+        (descriptor, Registry::empty().with(site.backend.clone()))
     }
 
     pub(crate) async fn archive(&self) -> Result<Archive> {
@@ -64,14 +62,21 @@ impl Place {
         Archive::open(&format!("file://{}", folder.display()), &NAMESPACE.parse()?, &resources()).await
     }
 
-    /// The archive through an object store of the caller, whose root is that of the file system.
-    pub(crate) async fn archive_through(
-        &self,
-        store: std::sync::Arc<dyn object_store::ObjectStore>,
-    ) -> Result<Archive> {
-        let path = self.archive_dir();
-        let path = path.to_str().unwrap_or_default().trim_start_matches('/').to_owned();
-        Archive::open_on(store, &path, &NAMESPACE.parse()?, &resources()).await
+    /// An archive of the same namespace on another object store.
+    pub(crate) async fn archive_on(&self, store: Arc<dyn ObjectStore>) -> Result<Archive> {
+        Archive::open_on(store, "archive", &NAMESPACE.parse()?, &resources()).await
+    }
+
+    /// A manager of the stores that has no archive.
+    pub(crate) async fn open_alone(&self) -> Result<StateManager> {
+        let (descriptor, registry) = Self::bare(&self.site);
+        StateManager::builder(descriptor).registry(registry).open().await
+    }
+
+    /// Such a manager on a fresh store in `dir`.
+    pub(crate) async fn elsewhere(&self, dir: &Path) -> Result<StateManager> {
+        let (descriptor, registry) = Self::bare(&self.subject.site(dir));
+        StateManager::builder(descriptor).registry(registry).open().await
     }
 
     pub(crate) async fn open(&self, from: RecoverFrom) -> Result<Job> {
@@ -91,8 +96,7 @@ impl Place {
     /// What checkpoint `id` of `archive` brings into a fresh store.
     pub(crate) async fn content_of(&self, archive: &Archive, id: u64) -> Result<Content> {
         let elsewhere = tempfile::tempdir_in(&self.dir).map_err(|e| Error::internal("no directory").because(e))?;
-        let (descriptor, registry) = Self::bare(&self.subject.site(elsewhere.path()));
-        let manager = StateManager::builder(descriptor).registry(registry).open().await?;
+        let manager = self.elsewhere(elsewhere.path()).await?;
         let read = async {
             let store = manager.store(STORE)?;
             archive.recover_into(Select::Id(CheckpointId(id)), STORE, &*store, manager.groups()).await?;

@@ -120,7 +120,7 @@ impl Archive {
         pruned.objects = dead.len() as u64;
         pruned.bytes = dead.iter().map(|(_, bytes)| bytes).sum();
         if !dry {
-            let deletes = dead.iter().map(|(name, _)| self.objects.delete(name));
+            let deletes = dead.into_iter().map(|(name, _)| async move { self.objects.delete(&name).await });
             stream::iter(deletes).buffer_unordered(DELETES).try_collect::<Vec<()>>().await?;
         }
         Ok(())
