@@ -17,6 +17,7 @@ mod child;
 mod content;
 mod damage;
 mod dice;
+mod disk;
 mod failing;
 mod failure;
 mod faults;
@@ -87,6 +88,8 @@ const TRIALS: &[(&str, Run)] = &[
     ("life_4_damaged_objects_and_records", |cx, dir, dice| damage::of_files(cx, dir, dice).boxed_local()),
     ("life_4_forged_records", |cx, dir, dice| damage::of_forged_records(cx, dir, dice).boxed_local()),
     ("life_2_checkpoints_beside_writers_under_load", |cx, dir, _| load::under_load(cx, dir).boxed_local()),
+    ("own_3_a_full_disk_under_the_archive", |cx, dir, _| disk::of_the_archive(cx, dir).boxed_local()),
+    ("own_3_a_full_disk_under_the_store_that_recovers", |cx, dir, _| disk::of_the_store(cx, dir).boxed_local()),
 ];
 
 fn alone(cx: Context, run: Run) -> Verdict {
@@ -128,6 +131,12 @@ fn trial(name: String, cx: Context, seed: u64, run: Box<dyn FnOnce(Context) -> V
     Trial::ignorable_test(name.clone(), move || {
         if cx.form == CheckpointForm::Native && !cx.capabilities.native_archive {
             return Ok(Completion::ignored_with("native archives are not declared"));
+        }
+        if name.contains("full_disk") && disk::Disk::mount().is_none() {
+            return Ok(Completion::ignored_with("no tmpfs can be mounted, which takes root"));
+        }
+        if name.contains("under_the_store") && !cx.survives() {
+            return Ok(Completion::ignored_with("the store is on no disk"));
         }
         let failed = |f| Failed::from(format!("{f}\nseed: STATEHOLD_SEED={seed} (with the filter `{name}`)"));
         run(cx).map(|()| Completion::Completed).map_err(failed)
