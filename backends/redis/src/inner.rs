@@ -187,8 +187,8 @@ impl Inner {
         Ok(())
     }
 
-    /// A unit is of a later incarnation than the catalog: somebody is publishing, or died of it. Waits
-    /// a little, then makes that load fail.
+    /// A unit is of a later incarnation than the catalog: somebody is publishing, or failed at it. Waits
+    /// a little, then takes that incarnation, so that who comes to publish in it fails.
     pub(crate) async fn settle(&self, incarnation: u32, attempt: usize) -> Result<()> {
         const PATIENCE: usize = 50;
         if self.refresh().await?.incarnation >= incarnation {
@@ -198,13 +198,13 @@ impl Inner {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             return Ok(());
         }
-        self.change(|catalog| {
-            catalog.abandon_load();
+        // The load under way may be a later one, even the caller's own: it goes on.
+        let raised = self.change(|catalog| {
+            let behind = catalog.incarnation < incarnation;
             catalog.incarnation = catalog.incarnation.max(incarnation);
-            Ok(Some(()))
-        })
-        .await?;
-        Ok(())
+            Ok(behind.then_some(()))
+        });
+        raised.await.map(drop)
     }
 
     /// One incarnation above the present one.
