@@ -116,7 +116,11 @@ async fn recovered(place: &Place, archive: &Archive, checkpoint: u64) -> Result<
     }
 }
 
-pub(crate) async fn of_files(cx: &Context, dir: &Path, mut dice: Dice) -> Verdict {
+pub(crate) async fn life_4_damaged_objects_and_records_are_found_and_named(
+    cx: &Context,
+    dir: &Path,
+    mut dice: Dice,
+) -> Verdict {
     let place = two_checkpoints(cx, dir).await?;
     let whole = place.archive().await?;
     let named = |id| {
@@ -207,7 +211,11 @@ fn forge(value: &mut Value, dice: &mut Dice) {
     };
 }
 
-pub(crate) async fn of_forged_records(cx: &Context, dir: &Path, mut dice: Dice) -> Verdict {
+pub(crate) async fn life_4_forged_records_reach_nothing_and_are_refused(
+    cx: &Context,
+    dir: &Path,
+    mut dice: Dice,
+) -> Verdict {
     let place = two_checkpoints(cx, dir).await?;
     let mut refused = 0;
     let tries = 4 * TRIES * if cx.long { 20 } else { 1 };

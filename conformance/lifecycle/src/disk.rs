@@ -18,6 +18,7 @@ use crate::{
     Context,
     check::listed,
     content::{self, Content},
+    dice::Dice,
     failure::{Failure, Verdict, ensure},
     place::{Place, STORE, behind},
 };
@@ -80,7 +81,7 @@ fn growing() -> impl Iterator<Item = u64> {
 }
 
 /// The archive's disk is full at some point of a checkpoint.
-pub(crate) async fn of_the_archive(cx: &Context, dir: &Path) -> Verdict {
+pub(crate) async fn own_3_a_full_disk_under_the_archive(cx: &Context, dir: &Path, _: Dice) -> Verdict {
     let disk = mounted()?;
     let place = Place::new(&cx.subject, dir, cx.form, 1)?;
     let manager = place.open_alone().await?;
@@ -118,7 +119,7 @@ pub(crate) async fn of_the_archive(cx: &Context, dir: &Path) -> Verdict {
 }
 
 /// The disk of the store that recovers is full at some point.
-pub(crate) async fn of_the_store(cx: &Context, dir: &Path) -> Verdict {
+pub(crate) async fn own_3_a_full_disk_under_the_store_that_recovers(cx: &Context, dir: &Path, _: Dice) -> Verdict {
     let disk = mounted()?;
     let place = Place::new(&cx.subject, dir, cx.form, 1)?;
     let job = place.open(statehold::RecoverFrom::AsLeft).await?;

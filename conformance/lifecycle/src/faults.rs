@@ -118,7 +118,11 @@ fn fault(after: usize, dice: &mut Dice) -> Fault {
     Fault { after, lasting: dice.below(2) == 0, kind }
 }
 
-pub(crate) async fn taking(cx: &Context, dir: &std::path::Path, mut dice: Dice) -> Verdict {
+pub(crate) async fn life_2_a_checkpoint_whose_object_store_fails_at_every_call(
+    cx: &Context,
+    dir: &std::path::Path,
+    mut dice: Dice,
+) -> Verdict {
     let mut bench = Bench::new(cx, dir).await?;
     bench.write().await?;
     bench.take(&bench.archive, 1).await?;
@@ -156,7 +160,11 @@ pub(crate) async fn taking(cx: &Context, dir: &std::path::Path, mut dice: Dice) 
     Ok(())
 }
 
-pub(crate) async fn recovering(cx: &Context, dir: &std::path::Path, mut dice: Dice) -> Verdict {
+pub(crate) async fn life_5_a_recover_whose_object_store_fails_at_every_call(
+    cx: &Context,
+    dir: &std::path::Path,
+    mut dice: Dice,
+) -> Verdict {
     let mut bench = Bench::new(cx, dir).await?;
     bench.write().await?;
     bench.take(&bench.archive, 1).await?;
@@ -187,7 +195,11 @@ pub(crate) async fn recovering(cx: &Context, dir: &std::path::Path, mut dice: Di
     Ok(())
 }
 
-pub(crate) async fn pruning(cx: &Context, dir: &std::path::Path, mut dice: Dice) -> Verdict {
+pub(crate) async fn life_8_a_prune_whose_object_store_fails_at_every_call(
+    cx: &Context,
+    dir: &std::path::Path,
+    mut dice: Dice,
+) -> Verdict {
     let mut bench = Bench::new(cx, dir).await?;
     for after in 0.. {
         let fault = fault(after, &mut dice);

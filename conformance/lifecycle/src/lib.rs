@@ -75,28 +75,25 @@ pub fn main(subject: Subject) -> ExitCode {
 /// A trial in a directory of its own.
 type Run = for<'a> fn(&'a Context, &'a Path, Dice) -> LocalBoxFuture<'a, Verdict>;
 
-const TRIALS: &[(&str, Run)] = &[
-    ("life_2_a_checkpoint_whose_object_store_fails_at_every_call", |cx, dir, dice| {
-        faults::taking(cx, dir, dice).boxed_local()
-    }),
-    ("life_5_a_recover_whose_object_store_fails_at_every_call", |cx, dir, dice| {
-        faults::recovering(cx, dir, dice).boxed_local()
-    }),
-    ("life_8_a_prune_whose_object_store_fails_at_every_call", |cx, dir, dice| {
-        faults::pruning(cx, dir, dice).boxed_local()
-    }),
-    ("life_4_damaged_objects_and_records", |cx, dir, dice| damage::of_files(cx, dir, dice).boxed_local()),
-    ("life_4_forged_records", |cx, dir, dice| damage::of_forged_records(cx, dir, dice).boxed_local()),
-    ("life_2_checkpoints_beside_writers_under_load", |cx, dir, _| load::under_load(cx, dir).boxed_local()),
-    ("own_3_a_full_disk_under_the_archive", |cx, dir, _| disk::of_the_archive(cx, dir).boxed_local()),
-    ("own_3_a_full_disk_under_the_store_that_recovers", |cx, dir, _| disk::of_the_store(cx, dir).boxed_local()),
+/// Trials by the names of their functions.
+macro_rules! trials {
+    ($($file:ident: $($name:ident),+;)+) => {
+        &[$($((stringify!($name), |cx, dir, dice| $file::$name(cx, dir, dice).boxed_local())),+),+]
+    };
+}
+
+const TRIALS: &[(&str, Run)] = trials![
+    faults: life_2_a_checkpoint_whose_object_store_fails_at_every_call, life_5_a_recover_whose_object_store_fails_at_every_call, life_8_a_prune_whose_object_store_fails_at_every_call;
+    damage: life_4_damaged_objects_and_records_are_found_and_named, life_4_forged_records_reach_nothing_and_are_refused;
+    load: life_2_checkpoints_beside_writers_under_load_are_the_model_at_their_cut;
+    disk: own_3_a_full_disk_under_the_archive, own_3_a_full_disk_under_the_store_that_recovers;
 ];
 
-fn alone(cx: Context, run: Run) -> Verdict {
+fn alone(cx: &Context, run: Run) -> Verdict {
     let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let dice = cx.dice.clone();
-    runtime.block_on(run(&cx, dir.path(), dice))
+    runtime.block_on(run(cx, dir.path(), dice))
 }
 
 fn trials(subject: &Subject, listing: bool) -> Result<Vec<Trial>> {
@@ -116,12 +113,12 @@ fn trials(subject: &Subject, listing: bool) -> Result<Vec<Trial>> {
             trials.push(trial(name, cx, seed, run));
         };
         for plan in plan::PLANS {
-            let name = format!("{}_{}_killed_at_every_step_{}", plan.clause, plan.name, form.as_str());
+            let name = format!("{}_{}", plan.name, form.as_str());
             let sweep = |cx: Context| sweep::sweep(&cx.subject, plan, cx.form, cx.survives(), cx.long, cx.dice);
             add(name, Box::new(sweep));
         }
         for (name, run) in TRIALS {
-            add(format!("{name}_{}", form.as_str()), Box::new(|cx| alone(cx, *run)));
+            add(format!("{name}_{}", form.as_str()), Box::new(|cx| alone(&cx, *run)));
         }
     }
     Ok(trials)

@@ -16,6 +16,7 @@ use statehold::{
 
 use crate::{
     Context,
+    dice::Dice,
     failure::{Failure, Verdict, ensure},
     place::Place,
 };
@@ -94,7 +95,11 @@ async fn holds(manager: &StateManager, (id, bounds): &Bounds) -> Verdict {
     Ok(())
 }
 
-pub(crate) async fn under_load(cx: &Context, dir: &Path) -> Verdict {
+pub(crate) async fn life_2_checkpoints_beside_writers_under_load_are_the_model_at_their_cut(
+    cx: &Context,
+    dir: &Path,
+    _: Dice,
+) -> Verdict {
     let place = Place::new(&cx.subject, dir, cx.form, 1)?;
     let job = place.open(RecoverFrom::AsLeft).await?;
     let manager = &job.managers[0];

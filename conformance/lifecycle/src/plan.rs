@@ -25,7 +25,6 @@ pub(crate) enum Op {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) name: &'static str,
-    pub(crate) clause: &'static str,
     pub(crate) owners: u16,
     pub(crate) ops: &'static [Op],
     /// Steps that must be met, else the sweep sweeps nothing: in any form, and in native form.
@@ -35,18 +34,19 @@ pub(crate) struct Plan {
 
 const AS_LEFT: Op = Op::Open(RecoverFrom::AsLeft);
 
-pub(crate) const PLANS: &[Plan] = &[
+const fn life_2_a_job_killed_at_any_step_of_a_checkpoint() -> Plan {
     Plan {
-        name: "a_checkpoint",
-        clause: "life_2",
+        name: stringify!(life_2_a_job_killed_at_any_step_of_a_checkpoint),
         owners: 1,
         ops: &[AS_LEFT, Op::Write(1), Op::Take(1), Op::Close, AS_LEFT, Op::Write(2), Op::Take(2), Op::Write(3)],
         meets: &["claim.kept", "claim.append", "claim.appended", "complete.append", "complete.appended"],
         meets_native: &["cut.linked", "object.linked"],
-    },
+    }
+}
+
+const fn life_2_a_job_killed_at_any_step_of_a_checkpoint_of_two_owners() -> Plan {
     Plan {
-        name: "a_checkpoint_of_two_owners",
-        clause: "life_2",
+        name: stringify!(life_2_a_job_killed_at_any_step_of_a_checkpoint_of_two_owners),
         owners: 2,
         ops: &[
             AS_LEFT,
@@ -64,10 +64,12 @@ pub(crate) const PLANS: &[Plan] = &[
         ],
         meets: &["prepare.append", "prepare.appended", "complete.append", "abort.append", "abort.appended"],
         meets_native: &["cut.linked"],
-    },
+    }
+}
+
+const fn life_8_a_job_killed_at_any_step_of_a_prune() -> Plan {
     Plan {
-        name: "a_prune",
-        clause: "life_8",
+        name: stringify!(life_8_a_job_killed_at_any_step_of_a_prune),
         owners: 1,
         ops: &[
             AS_LEFT,
@@ -84,10 +86,12 @@ pub(crate) const PLANS: &[Plan] = &[
         ],
         meets: &["retire.append", "retire.appended", "object.delete"],
         meets_native: &[],
-    },
+    }
+}
+
+const fn life_5_a_job_killed_at_any_step_of_a_recover() -> Plan {
     Plan {
-        name: "a_recover",
-        clause: "life_5",
+        name: stringify!(life_5_a_job_killed_at_any_step_of_a_recover),
         owners: 1,
         ops: &[
             AS_LEFT,
@@ -104,7 +108,15 @@ pub(crate) const PLANS: &[Plan] = &[
         ],
         meets: &["claim.appended", "claim.kept"],
         meets_native: &["file.linked", "native.joined", "native.sealed", "native.closed", "native.exchanged"],
-    },
+    }
+}
+
+/// All of them, named as their functions.
+pub(crate) const PLANS: &[Plan] = &[
+    life_2_a_job_killed_at_any_step_of_a_checkpoint(),
+    life_2_a_job_killed_at_any_step_of_a_checkpoint_of_two_owners(),
+    life_8_a_job_killed_at_any_step_of_a_prune(),
+    life_5_a_job_killed_at_any_step_of_a_recover(),
 ];
 
 impl Op {
