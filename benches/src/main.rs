@@ -1,6 +1,7 @@
 //! `statehold-benches`: the streaming-state workload, and ratios against raw drivers in one run.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
+mod incremental;
 mod large;
 mod native;
 mod ratio;
@@ -67,6 +68,15 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         n: u64,
     },
+    /// What native checkpoints store anew when 1 % changes between them.
+    Incremental {
+        /// Keys.
+        #[arg(long, default_value_t = 1_000_000)]
+        n: u64,
+        /// Checkpoints in a row.
+        #[arg(long, default_value_t = 24)]
+        rounds: u64,
+    },
     /// `statehold quickstart` against the same counts in plain HashMaps.
     Wordcount {
         /// Size of the text, in MB.
@@ -85,6 +95,7 @@ async fn main() -> Result<()> {
         Bench::Ratio { kind, n, repeat } => ratio::run(&kind, n, repeat).await,
         Bench::Large { n, engine } => large::run(n, engine << 20).await,
         Bench::Native { n } => native::run(n).await,
+        Bench::Incremental { n, rounds } => incremental::run(n, rounds).await,
         Bench::Wordcount { megabytes, repeat } => wordcount::run(megabytes, repeat),
     }
 }

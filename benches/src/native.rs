@@ -19,7 +19,7 @@ use statehold_rocksdb::RocksDbBackend;
 
 use crate::workload::{Values, permutation, uniform};
 
-const GROUPS: u16 = 128;
+pub(crate) const GROUPS: u16 = 128;
 
 #[derive(Debug)]
 struct Threads;
@@ -37,7 +37,7 @@ struct Kept {
     bytes: u64,
 }
 
-fn disk(e: std::io::Error) -> Error {
+pub(crate) fn disk(e: std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, "the bench cannot use the disk").because(e)
 }
 
@@ -45,7 +45,7 @@ fn raw(e: rocksdb::Error) -> Error {
     Error::internal("raw RocksDB failed").because(e)
 }
 
-async fn open(dir: &Path, groups: KeyGroups) -> Result<Arc<dyn Store>> {
+pub(crate) async fn open(dir: &Path, groups: KeyGroups) -> Result<Arc<dyn Store>> {
     let request = OpenRequest {
         store: "bench".into(),
         namespace: Name::new("bench")?,
@@ -60,7 +60,7 @@ async fn open(dir: &Path, groups: KeyGroups) -> Result<Arc<dyn Store>> {
     RocksDbBackend::new().open(request).await
 }
 
-async fn put(store: &dyn Store, state: StateId, keys: &[u64], values: &Values, version: u64) -> Result<()> {
+pub(crate) async fn put(store: &dyn Store, state: StateId, keys: &[u64], values: &Values, version: u64) -> Result<()> {
     for keys in keys.chunks(1000) {
         let mutations = keys.iter().map(|&k| {
             let key = Bytes::copy_from_slice(&k.to_be_bytes());
@@ -75,7 +75,7 @@ async fn put(store: &dyn Store, state: StateId, keys: &[u64], values: &Values, v
     Ok(())
 }
 
-fn door(store: &dyn Store) -> Result<&dyn statehold_core::NativeArchive> {
+pub(crate) fn door(store: &dyn Store) -> Result<&dyn statehold_core::NativeArchive> {
     store.native().ok_or_else(|| Error::unsupported("no native archives"))
 }
 
@@ -112,7 +112,7 @@ fn ms(took: std::time::Duration) -> f64 {
     took.as_secs_f64() * 1e3
 }
 
-fn mb(bytes: u64) -> f64 {
+pub(crate) fn mb(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 

@@ -90,13 +90,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
             if json {
                 out.json(&verified)?;
             } else {
-                out.line(format!(
-                    "Checkpoint {} is whole: {} rows in {} objects, {}.",
-                    verified.checkpoint.id,
-                    units::count(verified.rows),
-                    units::count(verified.objects),
-                    units::bytes(verified.object_bytes)
-                ))?;
+                out.line(text::verified(&verified))?;
             }
         }
         Action::Prepared { checkpoint } => {

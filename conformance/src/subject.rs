@@ -55,7 +55,9 @@ impl Subject {
         })
     }
 
-    pub(crate) fn site(&self, dir: &Path) -> Site {
+    /// The place that `dir` stands for.
+    #[must_use]
+    pub fn site(&self, dir: &Path) -> Site {
         (self.make)(dir)
     }
 }

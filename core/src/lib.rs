@@ -30,6 +30,7 @@ mod record;
 mod resources;
 mod spec;
 pub mod staged;
+mod step;
 mod store;
 
 pub use batch::{Batch, Committed, Condition, ConditionsFailed, MAX_POSITION_BYTES, Marker, Mutation, WriterId};
@@ -48,6 +49,7 @@ pub use reads::{Page, PageLimit, Reads, ScanRange, ScanRequest, collect};
 pub use record::{Address, Cell, Millis, Position, Revision, Row, StateId};
 pub use resources::{BlockingPool, Inline, Resources};
 pub use spec::{KeyShape, Model, SpecChange, StateSpec};
+pub use step::{STEPS, step};
 pub use store::{
     ArchiveSink, ArchiveSource, ArchiveStep, Backend, Compacted, Loader, OpenRequest, Snapshot, StateOperator, Store,
     Unclean,

@@ -163,7 +163,12 @@ impl Config {
         db.set_max_open_files(self.max_open_files);
         db.set_max_background_jobs(self.max_background_jobs);
         db.set_bytes_per_sync(1 << 20);
-        db.set_write_buffer_size(self.write_buffer.unwrap_or_else(|| write_buffer_of(memory.bytes)));
+        let write_buffer = self.write_buffer.unwrap_or_else(|| write_buffer_of(memory.bytes));
+        db.set_write_buffer_size(write_buffer);
+        // A native checkpoint stores anew what was merged since: less of it (decision 22).
+        db.set_level_zero_file_num_compaction_trigger(FLUSHED_FILES);
+        db.set_target_file_size_base(TABLE_BYTES);
+        db.set_max_bytes_for_level_base(LEVEL_BYTES.max(write_buffer as u64));
         db.set_write_buffer_manager(&memory.buffers);
         db.set_compression_type(self.compression.kind());
         db.set_block_based_table_factory(&self.table_options(memory));
@@ -200,6 +205,13 @@ fn write_buffer_of(memory: usize) -> usize {
 const LEAST_WRITE_BUFFER: usize = 64 << 10;
 /// RocksDB's own default.
 const MOST_WRITE_BUFFER: usize = 64 << 20;
+
+/// So many flushed tables are merged at once.
+const FLUSHED_FILES: i32 = 8;
+/// The size of a merged table.
+const TABLE_BYTES: u64 = 8 << 20;
+/// The size from which on a level is put above the last.
+const LEVEL_BYTES: u64 = 32 << 20;
 
 /// Of table files: the newest that the linked RocksDB writes.
 const FORMAT_VERSION: i32 = 7;

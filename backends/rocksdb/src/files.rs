@@ -12,6 +12,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use statehold_core::{
     Error, ErrorKind, NativeFile, Result,
     ordered::{Access, Engine, EngineBatch, FileEngine, NotReplaced, RowRange, Run, Share, WriteLevel},
+    step,
 };
 
 use crate::{
@@ -114,6 +115,7 @@ impl FileEngine for RocksEngine {
             return Err(NotReplaced { error, old: None });
         };
         drop(db);
+        step("native.closed");
         let replaced = exchange(&path, folder).and_then(|()| {
             open_db(&setup, &path, false).map_err(|e| {
                 let error = translate(e);
@@ -124,7 +126,10 @@ impl FileEngine for RocksEngine {
             })
         });
         let (db, error) = match replaced {
-            Ok(db) => (Ok(db), None),
+            Ok(db) => {
+                step("native.opened");
+                (Ok(db), None)
+            }
             Err(error) => (open_db(&setup, &path, false).map_err(translate), Some(error)),
         };
         let engine = db.and_then(|db| Self::new(db, setup, memory, own_cache, lock));
@@ -207,6 +212,7 @@ fn exchange(one: &Path, other: &Path) -> Result<()> {
         }
         e => directory(one, e.into()),
     })?;
+    step("native.exchanged");
     for parent in [one, other].map(Path::parent).into_iter().flatten() {
         sync(parent)?;
     }

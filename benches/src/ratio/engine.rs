@@ -21,7 +21,7 @@ pub(super) enum Engine {
     Postgres(PostgresServer),
 }
 
-fn fresh<'a>(folder: &'a mut TempDir) -> Result<&'a TempDir> {
+fn fresh(folder: &mut TempDir) -> Result<&TempDir> {
     *folder = scratch()?;
     Ok(folder)
 }

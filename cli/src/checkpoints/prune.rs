@@ -45,12 +45,11 @@ impl Arguments {
     pub(super) fn text(&self, pruned: &Pruned) -> String {
         let ids: Vec<String> = pruned.checkpoints.iter().map(ToString::to_string).collect();
         let which = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-        format!(
-            "{} checkpoints: {which}. {} objects, {}, {}.",
-            if self.dry_run { "Would give up" } else { "Gave up" },
-            units::count(pruned.objects),
-            units::bytes(pruned.bytes),
-            if self.dry_run { "would be deleted" } else { "are deleted" }
-        )
+        let objects = match pruned.objects {
+            0 => "No object".to_owned(),
+            n => format!("{} objects, {},", units::count(n), units::bytes(pruned.bytes)),
+        };
+        let (give_up, delete) = if self.dry_run { ("Would give up", "would be") } else { ("Gave up", "were") };
+        format!("{give_up} checkpoints: {which}. {objects} {delete} deleted.")
     }
 }

@@ -1,6 +1,6 @@
 //! Checkpoints as tables.
 
-use statehold::archive::{CheckpointInfo, CheckpointSummary, Metadata, Status};
+use statehold::archive::{CheckpointInfo, CheckpointSummary, Metadata, ObjectInfo, Status, Verified};
 
 use crate::{table, units};
 
@@ -64,15 +64,26 @@ pub(super) fn shown(info: &CheckpointInfo) -> String {
         }
     }
     text.push_str(&format!("\n{states}\n"));
-    let mut objects = table::plain(&["object", "rows", "bytes"], &[1, 2]);
+    let mut objects = table::plain(&["object", "holds", "bytes"], &[1, 2]);
     for object in info.contents.iter().flat_map(|s| &s.objects) {
-        objects.add_row([object.name.clone(), units::count(object.rows), units::bytes(object.bytes)]);
+        objects.add_row([object.name.clone(), holds(object), units::bytes(object.bytes)]);
     }
     text.push_str(&format!("\n{objects}\n"));
     for (name, value) in of.metadata.iter() {
         text.push_str(&format!("\n{name}: {value}"));
     }
     text
+}
+
+/// How many rows, or which of the engine's own files it is.
+fn holds(object: &ObjectInfo) -> String {
+    object.file.clone().unwrap_or_else(|| format!("{} rows", units::count(object.rows)))
+}
+
+pub(super) fn verified(of: &Verified) -> String {
+    let rows = of.rows.map(|rows| format!("{} rows in ", units::count(rows))).unwrap_or_default();
+    let (objects, bytes) = (units::count(of.objects), units::bytes(of.object_bytes));
+    format!("Checkpoint {} is whole: {rows}{objects} objects, {bytes}.", of.checkpoint.id)
 }
 
 /// On one line, cut off where it is long.

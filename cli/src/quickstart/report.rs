@@ -61,6 +61,9 @@ struct Checkpoint {
     id: u64,
     seconds: f64,
     new_bytes: u64,
+    /// All that it has, shared with others or not.
+    bytes: u64,
+    objects: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,9 +137,9 @@ impl Report {
         let files = if self.files == 1 { "1 file".to_owned() } else { format!("{} files", count(self.files as u64)) };
         writeln!(
             text,
-            "Counted {} words, {} of them distinct, on {} lines of {files} ({}).",
+            "Counted {} words{} on {} lines of {files} ({}).",
             count(self.words),
-            units::known(self.distinct_words, count),
+            self.distinct_words.map(|n| format!(", {} of them distinct,", count(n))).unwrap_or_default(),
             count(self.lines),
             bytes(self.bytes)
         )?;
@@ -162,11 +165,13 @@ impl Report {
         if let Some(last) = self.checkpoints.last() {
             writeln!(
                 text,
-                "Checkpoints: {} taken; the last one, {}, added {} in {:.1} s.",
+                "Checkpoints: {} taken; the last one, {}, added {} in {:.1} s and has {} in {} objects.",
                 self.checkpoints.len(),
                 last.id,
                 bytes(last.new_bytes),
-                last.seconds
+                last.seconds,
+                bytes(last.bytes),
+                count(last.objects)
             )?;
         }
         writeln!(text, "\n{}\n", self.table())?;
@@ -200,14 +205,19 @@ impl Report {
     }
 
     fn table(&self) -> Table {
-        let mut table = crate::table::plain(&["state", "model", "entries", "bytes"], &[2, 3]);
+        // An engine's own files do not tell how many entries they hold.
+        let known = self.states.iter().all(|state| state.entries.is_some());
+        let mut table = if known {
+            crate::table::plain(&["state", "model", "entries", "bytes"], &[2, 3])
+        } else {
+            crate::table::plain(&["state", "model"], &[])
+        };
         for state in &self.states {
-            table.add_row([
-                &state.name,
-                state.model,
-                &units::known(state.entries, units::count),
-                &units::known(state.bytes, units::bytes),
-            ]);
+            let mut row = vec![state.name.clone(), state.model.to_owned()];
+            if let (true, Some(entries), Some(bytes)) = (known, state.entries, state.bytes) {
+                row.extend([units::count(entries), units::bytes(bytes)]);
+            }
+            table.add_row(row);
         }
         table
     }
@@ -221,6 +231,13 @@ impl State {
 
 impl Checkpoint {
     fn of(taken: &Taken) -> Self {
-        Self { id: taken.info.summary.id.0, seconds: taken.took.as_secs_f64(), new_bytes: taken.info.summary.new_bytes }
+        let summary = &taken.info.summary;
+        Self {
+            id: summary.id.0,
+            seconds: taken.took.as_secs_f64(),
+            new_bytes: summary.new_bytes,
+            bytes: summary.size,
+            objects: taken.info.contents.iter().map(|s| s.objects.len() as u64).sum(),
+        }
     }
 }

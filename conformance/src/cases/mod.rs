@@ -12,6 +12,7 @@ mod map;
 mod marker;
 mod name;
 mod native;
+mod native_parts;
 mod own;
 mod recover;
 mod revision;
@@ -35,6 +36,7 @@ pub(crate) const FAMILIES: &[&[Case]] = &[
     cut::CASES,
     recover::CASES,
     native::CASES,
+    native_parts::CASES,
     drop::CASES,
     own::CASES,
     cap::CASES,

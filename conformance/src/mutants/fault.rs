@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
     Address, ArchiveSink, ArchiveSource, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability,
-    KeyGroups, Limits, Loader, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot, StateId,
-    StateOperator, StateSpec, Store, WriterId,
+    KeyGroups, Limits, Loader, NativeArchive, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot,
+    StateId, StateOperator, StateSpec, Store, WriterId,
 };
 
 /// One defect. Every method's ready body is honest: it does what the store beneath does.
@@ -216,6 +216,10 @@ impl<F: Fault> Store for FaultyStore<F> {
 
     fn reserve_ordinals(&self, count: u64) -> Option<u64> {
         self.inner.reserve_ordinals(count)
+    }
+
+    fn native(&self) -> Option<&dyn NativeArchive> {
+        self.inner.native().filter(|_| self.capabilities.native_archive)
     }
 
     fn memory(&self) -> u64 {

@@ -10,7 +10,7 @@ use statehold_core::{
 
 use super::fault::{Fault, with};
 
-/// `backend` without revisions, TTL, markers, snapshots, loading and read-only owners, whose
+/// `backend` without revisions, TTL, markers, snapshots, loading, native archives and read-only owners, whose
 /// batches are atomic within one key group. It is no mutant: it passes what it declares and refuses
 /// the rest.
 #[must_use]
@@ -35,6 +35,7 @@ impl Fault for Lesser {
             markers: false,
             snapshots: false,
             loading: false,
+            native_archive: false,
             durability: honest.durability.into_iter().take(1).collect(),
             ..honest
         }

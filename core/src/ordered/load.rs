@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Envelope, Error, ErrorKind, KeyGroup, KeyGroups, Loader, Millis, Model, Result, Revision, Row, StateId, StateSpec,
+    step,
 };
 
 /// What was loaded so far, and what the store has to go on above.
@@ -52,6 +53,7 @@ impl<E: Engine> Inner<E> {
         let head = Head { loading: writer.head.next_state, ..writer.head };
         // Durable before the first row: a crash leaves nothing that is not found again.
         self.write_head(&mut writer, head, WriteLevel::Synced, |_| Ok(()))?;
+        step("load.begun");
         let loaded = Some(Loaded::default());
         Ok(OrderedLoader { inner: Arc::clone(self), groups, number, loaded })
     }
@@ -125,6 +127,7 @@ impl<E: Engine> Inner<E> {
         self.check_loader(&writer, number)?;
         let engine = self.engine()?;
         self.write(&engine, &mut batch, WriteLevel::Unlogged, true)?;
+        step("load.rows");
         Ok(())
     }
 

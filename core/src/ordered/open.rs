@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Capabilities, Durability, Error, ErrorKind, NativeArchive, OpenRequest, Ownership, Result, StateId, Unclean,
-    WriterId,
+    WriterId, step,
 };
 
 impl<E: Engine> OrderedStore<E> {
@@ -91,6 +91,7 @@ fn find<E: Engine>(engine: E, request: &OpenRequest) -> Result<Parts<E>> {
     head.clean = !suspect && (E::IN_MEMORY || request.durability != Durability::Visible);
     batch.put(&meta::head_key(), &meta::seal(&head)?);
     engine.write(&mut batch, WriteLevel::Synced)?;
+    step("open.written");
     let mut parts = parts(engine, head, suspect, request)?;
     forget_silent_writers(&parts.engine, &mut parts.markers)?;
     Ok(parts)

@@ -14,7 +14,7 @@ use super::{
     load::Loaded,
     meta::{self, Head, Kind},
 };
-use crate::{Durability, KeyGroup, KeyGroups, Millis, Result, StateId};
+use crate::{Durability, KeyGroup, KeyGroups, Millis, Result, StateId, step};
 
 /// Kept rows are copied in batches of this many bytes.
 const COPY_BYTES: usize = 1 << 20;
@@ -23,6 +23,7 @@ impl<E: Engine> Inner<E> {
     pub(super) fn publish(self: &Arc<Self>, number: u64, groups: KeyGroups, loaded: Loaded) -> Result<()> {
         // The long part, before anybody has to wait for it.
         self.engine()?.flush()?;
+        step("publish.flushed");
         let mut writer = self.lock();
         self.check_loader(&writer, number)?;
         let Loaded { mut states, now, incarnation, session, .. } = loaded;
@@ -50,6 +51,7 @@ impl<E: Engine> Inner<E> {
         });
         let written =
             self.write_head(&mut writer, head, WriteLevel::Synced, |batch| replace(batch, self.groups, &next));
+        step("publish.written");
         self.change_catalog(|catalog| *catalog = if written.is_ok() { next } else { old });
         written?;
 

@@ -1,5 +1,7 @@
 //! [`Claim`]: who owns which key groups of an archive (contract OWN-1).
 
+mod left;
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -14,7 +16,10 @@ use super::{
     part::{ObjectName, within},
     record::{ClaimEntry, Entry},
     timeline::Timeline,
+    token::Token,
 };
+
+pub(crate) use left::Left;
 
 /// The right to write checkpoints of some key groups, until somebody claims one of them anew.
 ///
@@ -23,6 +28,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Claim {
     epoch: u64,
+    token: Token,
     groups: KeyGroups,
     base: Option<CheckpointId>,
     attempts: Arc<AtomicU64>,
@@ -50,6 +56,11 @@ impl Claim {
     #[must_use]
     pub fn base(&self) -> Option<CheckpointId> {
         self.base
+    }
+
+    /// Its name, for stores to keep.
+    pub(crate) fn token(&self) -> Token {
+        self.token
     }
 
     /// A name that no other object has or will have.
@@ -88,7 +99,7 @@ impl Archive {
     /// - `InvalidInput`: the namespace has another number of key groups.
     /// - `Indeterminate`: the object store does not tell whether it took the claim; claim again.
     pub async fn claim(&self, groups: KeyGroups, owner: &str, base: Option<CheckpointId>) -> Result<Claim> {
-        self.claim_after(None, groups, owner, base.map(Select::Id)).await
+        self.claim_after(|_| Ok(()), groups, owner, base.map(Select::Id), Token::fresh()?).await
     }
 
     /// As [`Archive::claim`], to go on from the checkpoint that is the latest when the claim comes into the log; from
@@ -97,7 +108,7 @@ impl Archive {
     /// # Errors
     /// As [`Archive::claim`].
     pub async fn claim_latest(&self, groups: KeyGroups, owner: &str) -> Result<Claim> {
-        self.claim_after(None, groups, owner, Some(Select::Latest)).await
+        self.claim_after(|_| Ok(()), groups, owner, Some(Select::Latest), Token::fresh()?).await
     }
 
     /// Claims what `claim` has once more, to go on from `base`: what its owner does before it recovers.
@@ -106,15 +117,17 @@ impl Archive {
     /// `Fenced` if somebody else has claimed one of the groups since, and nothing changes; else as
     /// [`Archive::claim`].
     pub async fn renew(&self, claim: &Claim, owner: &str, base: Option<CheckpointId>) -> Result<Claim> {
-        self.claim_after(Some(claim), claim.groups, owner, base.map(Select::Id)).await
+        let check = |timeline: &Timeline| claim.check(timeline);
+        self.claim_after(check, claim.groups, owner, base.map(Select::Id), Token::fresh()?).await
     }
 
     async fn claim_after(
         &self,
-        before: Option<&Claim>,
+        check: impl Fn(&Timeline) -> Result<()> + Send + Sync,
         groups: KeyGroups,
         owner: &str,
         base: Option<Select>,
+        token: Token,
     ) -> Result<Claim> {
         if owner.len() > Claim::MAX_OWNER_BYTES {
             return Err(Error::new(
@@ -124,9 +137,7 @@ impl Archive {
             .advise("shorten it"));
         }
         let entries = |timeline: &Timeline, _| {
-            if let Some(claim) = before {
-                claim.check(timeline)?;
-            }
+            check(timeline)?;
             if let Some(total) = timeline.key_groups().filter(|t| *t != groups.total()) {
                 return Err(Error::invalid(format!(
                     "the archive has {total} key groups, and {} are asked for",
@@ -143,13 +154,13 @@ impl Archive {
             let claim = ClaimEntry { owner: owner.to_owned(), groups: groups.into(), base: base.map(|b| b.record) };
             Ok(vec![Entry::Claim(claim)])
         };
-        let record = self.log.append(entries).await.map_err(|e| e.during("claim"))?;
+        let record = self.log.append_as(token, entries).await.map_err(|e| e.during("claim"))?;
         let base = match record.entries.first() {
             Some(Entry::Claim(ClaimEntry { base: Some(base), .. })) => Some(self.log.follow().await?.at(*base)?.id),
             _ => None,
         };
         tracing::info!(archive = %self.folder, epoch = record.number, %groups, owner, "claimed");
-        Ok(Claim { epoch: record.number, groups, base, attempts: Arc::default(), writing: Arc::default() })
+        Ok(Claim { epoch: record.number, token, groups, base, attempts: Arc::default(), writing: Arc::default() })
     }
 }
 

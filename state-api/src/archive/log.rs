@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
-use statehold_core::{Error, ErrorKind, Name, Resources, Result};
+use statehold_core::{Error, ErrorKind, Name, Resources, Result, step};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     folder::Folder,
     record::{Entry, MAX_RECORD_BYTES, Record},
     timeline::Timeline,
+    token::Token,
 };
 
 /// Records fetched at once when a log is read for the first time.
@@ -69,7 +70,19 @@ impl Log {
         &self,
         make: impl Fn(&Timeline, u64) -> Result<Vec<Entry>> + Send + Sync,
     ) -> Result<Record> {
-        let write_id = fresh_id()?;
+        self.append_as(Token::fresh()?, make).await
+    }
+
+    /// As [`Log::append`], under a name that nobody else uses and that was never used before.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub(super) async fn append_as(
+        &self,
+        token: Token,
+        make: impl Fn(&Timeline, u64) -> Result<Vec<Entry>> + Send + Sync,
+    ) -> Result<Record> {
+        let write_id = token.to_string();
         let mut timeline = self.timeline.lock().await;
         loop {
             self.read_to_end(&mut timeline).await?;
@@ -104,9 +117,12 @@ impl Log {
         let name = file_name(record.number);
         let path = self.folder.file(&name);
         let mut last = None;
+        let (before, behind) = steps(&record.entries);
+        step(before);
         for _ in 0..CREATES {
             let options = PutOptions::from(PutMode::Create);
             let Err(cause) = self.folder.store().put_opts(&path, bytes.clone().into(), options).await else {
+                step(behind);
                 return Ok(Created::Ours);
             };
             // A create that failed or timed out may have succeeded: the record itself tells.
@@ -206,6 +222,17 @@ impl Log {
     }
 }
 
+/// The steps before and behind a record that says this.
+fn steps(entries: &[Entry]) -> (&'static str, &'static str) {
+    match entries.last() {
+        Some(Entry::Claim(_)) => ("claim.append", "claim.appended"),
+        Some(Entry::Part(_)) => ("prepare.append", "prepare.appended"),
+        Some(Entry::Complete(_)) => ("complete.append", "complete.appended"),
+        Some(Entry::Abort(_)) => ("abort.append", "abort.appended"),
+        Some(Entry::Retire(_)) | None => ("retire.append", "retire.appended"),
+    }
+}
+
 fn file_name(number: u64) -> String {
     format!("{number:020}.json")
 }
@@ -213,15 +240,6 @@ fn file_name(number: u64) -> String {
 fn number_of(file: &str) -> Option<u64> {
     let number = file.strip_suffix(".json")?.parse().ok()?;
     (file_name(number) == file).then_some(number)
-}
-
-/// 128 bits that nobody else draws.
-fn fresh_id() -> Result<String> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|cause| {
-        Error::new(ErrorKind::Unavailable, "the operating system gives no random numbers").because(cause)
-    })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 
 #[cfg(test)]
@@ -235,11 +253,5 @@ mod tests {
         for other in ["42.json", "00000000000000000042.json#1", "00000000000000000042", "+0000000000000000042.json"] {
             assert_eq!(number_of(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn no_two_write_ids_are_the_same() {
-        let ids: std::collections::BTreeSet<String> = (0..1000).map(|_| fresh_id().unwrap()).collect();
-        assert_eq!(ids.len(), 1000);
     }
 }

@@ -46,6 +46,7 @@ mod show;
 mod sink;
 mod source;
 mod timeline;
+mod token;
 mod write;
 
 use std::sync::Arc;
@@ -54,6 +55,8 @@ use object_store::ObjectStore;
 use statehold_core::{Name, Resources, Result};
 
 use self::{folder::Folder, log::Log, object::Objects};
+
+pub(crate) use self::{claim::Left, token::Token};
 
 pub use self::{
     checkpoint::{

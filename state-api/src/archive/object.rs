@@ -1,12 +1,16 @@
 //! [`Objects`]: the content of checkpoints, in files that are written once and named by their hash.
 
-use std::{collections::HashMap, sync::mpsc};
+mod files;
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
 use parking_lot::Mutex;
-use statehold_core::{Error, ErrorKind, Resources, Result};
+use statehold_core::{Error, ErrorKind, Resources, Result, step};
+
+pub(super) use files::local;
 
 use super::{
     chunks::{CHUNK_BYTES, Chunks},
@@ -21,10 +25,10 @@ const READ_AHEAD: usize = 4;
 /// The objects of a namespace.
 #[derive(Debug)]
 pub(super) struct Objects {
-    pub(super) folder: Folder,
-    pub(super) resources: Resources,
+    folder: Folder,
+    resources: Resources,
     /// Of files that stay as they are: (session, name) to hash.
-    pub(super) hashes: Mutex<HashMap<(String, String), blake3::Hash>>,
+    hashes: Mutex<HashMap<(String, String), blake3::Hash>>,
 }
 
 impl Objects {
@@ -39,7 +43,9 @@ impl Objects {
     pub(super) async fn put(&self, object: &Object, chunks: Chunks) -> Result<()> {
         let path = self.folder.file(&object.name.to_string());
         let options = PutOptions::from(PutMode::Create);
+        step("object.put");
         let put = self.folder.store().put_opts(&path, chunks.into(), options).await;
+        step("object.stored");
         // A put that failed or timed out may have succeeded: what came back tells.
         match (self.confirm(object).await, put) {
             (Ok(()), _) => Ok(()),
@@ -81,6 +87,7 @@ impl Objects {
     /// What the object store fails with.
     pub(super) async fn delete(&self, name: &ObjectName) -> Result<()> {
         let name = name.to_string();
+        step("object.delete");
         match self.folder.store().delete(&self.folder.file(&name)).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(cause) => Err(failed("delete", &self.folder.show(&name), cause)),
@@ -92,7 +99,7 @@ impl Objects {
     /// # Errors
     /// As [`Objects::fetch`].
     pub(super) async fn confirm(&self, object: &Object) -> Result<()> {
-        self.read(object, |_| Ok(())).await
+        self.read(object, (), |(), _| Ok(())).await
     }
 
     /// The object's bytes, checked against its size and hash.
@@ -100,19 +107,21 @@ impl Objects {
     /// # Errors
     /// `Corrupt` if it is missing or altered; or what the object store fails with.
     pub(super) async fn fetch(&self, object: &Object) -> Result<Chunks> {
-        let (send, chunks) = mpsc::channel();
-        self.read(object, move |chunk| send.send(chunk).map_err(|_| Error::internal("nobody takes an object"))).await?;
-        let mut all = Chunks::default();
-        chunks.into_iter().for_each(|chunk| all.push(chunk));
-        Ok(all)
+        let keep = |all: &mut Chunks, piece| {
+            all.push(piece);
+            Ok(())
+        };
+        self.read(object, Chunks::default(), keep).await
     }
 
-    /// Reads the object piece by piece, gives `take` each on the blocking pool, and then says whether it was what
-    /// it should be.
-    pub(super) async fn read<T>(&self, object: &Object, mut take: T) -> Result<()>
-    where
-        T: FnMut(Bytes) -> Result<()> + Send + 'static,
-    {
+    /// Reads the object piece by piece, and gives each to `take` on the blocking pool. Answers what it made `into`
+    /// if the object was what it should be.
+    async fn read<T: Send + 'static>(
+        &self,
+        object: &Object,
+        mut into: T,
+        take: impl Fn(&mut T, Bytes) -> Result<()> + Copy + Send + 'static,
+    ) -> Result<T> {
         let store = self.folder.store();
         let path = self.folder.file(&object.name.to_string());
         let size = store.head(&path).await.map_err(|cause| self.unreadable(object, cause))?.size;
@@ -123,15 +132,19 @@ impl Objects {
         let pieces = (0..size).step_by(CHUNK_BYTES).map(|at| at..size.min(at + CHUNK_BYTES as u64));
         let mut read = stream::iter(pieces).map(|range| store.get_range(&path, range)).buffered(READ_AHEAD);
         let mut hasher = blake3::Hasher::new();
-        while let Some(chunk) = read.try_next().await.map_err(|cause| self.unreadable(object, cause))? {
+        while let Some(piece) = read.try_next().await.map_err(|cause| self.unreadable(object, cause))? {
             let job = move || {
-                hasher.update(&chunk);
-                take(chunk)?;
-                Ok((hasher, take))
+                hasher.update(&piece);
+                take(&mut into, piece)?;
+                Ok((hasher, into))
             };
-            (hasher, take) = self.resources.blocking(job).await?;
+            (hasher, into) = self.resources.blocking(job).await?;
         }
-        if hasher.finalize() == object.name.hash { Ok(()) } else { Err(self.corrupt(object, "does not have its hash")) }
+        if hasher.finalize() == object.name.hash {
+            Ok(into)
+        } else {
+            Err(self.corrupt(object, "does not have its hash"))
+        }
     }
 
     /// How messages name an object.

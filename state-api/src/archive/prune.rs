@@ -15,7 +15,7 @@ use super::{
     claim::Claim,
     part::ObjectName,
     record::{Entry, Retire},
-    timeline::Timeline,
+    timeline::{Garbage, Timeline},
 };
 
 /// Objects that are deleted at once.
@@ -96,7 +96,7 @@ impl Archive {
         Ok(pruned)
     }
 
-    /// Deletes what no living part names, were `without` retired.
+    /// Deletes what no living part names, were `without` retired. First the log is read, then the folder.
     async fn sweep(&self, pruned: &mut Pruned, without: &[u64], claim: Option<&Claim>, dry: bool) -> Result<()> {
         // As long as this is held, nothing is being written under the claim.
         let alone = match claim {
@@ -104,36 +104,49 @@ impl Archive {
             None => None,
         };
         let own = alone.as_ref().map(|(epoch, _)| *epoch);
-        let mut dead = self.dead(without, own).await?;
-        if own.is_some() && !dry && dead.len() > self.dead(without, None).await?.len() {
+        let mut named = Named::default();
+        let garbage = self.look(without, &mut named).await?;
+        let unnamed = self.objects.list().await?.into_iter().filter(|(object, _)| !named.objects.contains(object));
+        let (mut dead, mut left): (Vec<_>, Vec<_>) = unnamed.partition(|(object, _)| garbage.has(object, None));
+        left.retain(|(object, _)| garbage.has(object, own));
+        if !left.is_empty() && !dry {
             // The record of an attempt whose future was dropped may still be on its way, to the next number at
             // most: that one is taken now.
             self.log.append(|_, _| Ok(vec![Entry::Retire(Retire { records: Vec::new() })])).await?;
-            dead = self.dead(without, own).await?;
+            self.look(without, &mut named).await?;
+            left.retain(|(object, _)| !named.objects.contains(object));
         }
+        dead.append(&mut left);
         pruned.objects = dead.len() as u64;
         pruned.bytes = dead.iter().map(|(_, bytes)| bytes).sum();
         if !dry {
-            let deletes = dead.iter().map(|(name, _)| self.objects.delete(name));
+            let deletes = dead.into_iter().map(|(name, _)| async move { self.objects.delete(&name).await });
             stream::iter(deletes).buffer_unordered(DELETES).try_collect::<Vec<()>>().await?;
         }
         Ok(())
     }
 
-    /// The objects that may go. First the log is read, then the folder.
-    async fn dead(&self, without: &[u64], own: Option<u64>) -> Result<Vec<(ObjectName, u64)>> {
+    /// Reads to the log's end: adds to `named` what living parts name, and answers what may go besides.
+    async fn look(&self, without: &[u64], named: &mut Named) -> Result<Garbage> {
         let (living, garbage) = {
             let timeline = self.log.follow().await?;
             (timeline.living_without(without), timeline.garbage_without(without))
         };
-        let mut named: HashSet<ObjectName> = HashSet::new();
         let records: BTreeSet<u64> = living.iter().map(|at| at.record).collect();
-        for record in records {
-            let entries = self.log.read(record).await?.entries;
-            let parts = living.iter().filter(|at| at.record == record).filter_map(|at| entries.get(at.entry as usize));
-            named.extend(parts.flat_map(|e| if let Entry::Part(part) = e { part.names() } else { Vec::new() }));
+        for record in records.difference(&named.records.clone()) {
+            let entries = self.log.read(*record).await?.entries;
+            let parts = living.iter().filter(|at| at.record == *record).filter_map(|at| entries.get(at.entry as usize));
+            let names = parts.flat_map(|e| if let Entry::Part(part) = e { part.names() } else { Vec::new() });
+            named.objects.extend(names);
+            named.records.insert(*record);
         }
-        let objects = self.objects.list().await?;
-        Ok(objects.into_iter().filter(|(o, _)| !named.contains(o) && garbage.has(o, own)).collect())
+        Ok(garbage)
     }
+}
+
+/// What living parts name. A part that is dead stays dead, so each record is read once.
+#[derive(Default)]
+struct Named {
+    records: BTreeSet<u64>,
+    objects: HashSet<ObjectName>,
 }

@@ -19,7 +19,8 @@ use super::{
 
 /// The format that is written.
 pub(super) const FORMAT: u32 = 2;
-/// The oldest that is read: without aborts, and parts without `new_bytes` and `duration_ms`.
+/// The oldest that is read: without aborts; parts are portable and lack `cut`, `new_bytes` and `duration_ms`, objects
+/// lack `file`.
 const OLDEST: u32 = 1;
 
 /// The greatest size of a record, which names all objects of a checkpoint.

@@ -5,7 +5,7 @@ use statehold_core::{ArchiveSource, ArchiveStep, Cell, Envelope, Error, Model, R
 use super::{
     Archive,
     checkpoint::{CheckpointInfo, CheckpointSummary, ObjectInfo, Select, StateInfo, StoreInfo},
-    part::{Form, Part},
+    part::{Form, Part, sum},
     record::Entry,
     source::PartSource,
 };
@@ -25,8 +25,8 @@ pub struct Verified {
     pub objects: u64,
     /// Bytes of these objects.
     pub object_bytes: u64,
-    /// Rows read; those of an engine's own files are not counted.
-    pub rows: u64,
+    /// Rows read; not known where a part is an engine's own files.
+    pub rows: Option<u64>,
 }
 
 impl Archive {
@@ -71,21 +71,22 @@ impl Archive {
             checkpoint: summary,
             objects: objects().count() as u64,
             object_bytes: objects().map(|o| o.bytes).sum(),
-            rows: 0,
+            rows: Some(0),
         };
         for part in &parts {
-            verified.rows += self.verify_part(part).await.map_err(|e| e.in_store(&part.store))?;
+            let rows = self.verify_part(part).await.map_err(|e| e.in_store(&part.store))?;
+            verified.rows = sum([verified.rows, rows].into_iter());
         }
         Ok(verified)
     }
 
-    async fn verify_part(&self, part: &Part) -> Result<u64> {
+    async fn verify_part(&self, part: &Part) -> Result<Option<u64>> {
         if let Form::Native(_) = part.form {
             // The engine alone reads its files; every byte of them is covered by a hash.
             for object in &part.objects {
                 self.objects.confirm(object).await?;
             }
-            return Ok(0);
+            return Ok(None);
         }
         let mut source = PartSource::new(&self.objects, &self.resources, part, part.groups.checked()?);
         let mut counts = vec![0_u64; part.states.len()];
@@ -105,7 +106,7 @@ impl Archive {
                     .advise("recover another checkpoint"));
             }
         }
-        Ok(counts.iter().sum())
+        Ok(part.rows())
     }
 
     /// The records of a checkpoint.

@@ -19,9 +19,10 @@ use super::{
     checkpoint::{CheckpointId, CheckpointSummary, Select, Status},
     part::{Part, sum, within},
     record::{ClaimEntry, Complete, Entry, PartRef, Record, Retire},
+    token::Token,
 };
 
-pub(super) use pending::Prepared;
+pub(super) use {garbage::Garbage, pending::Prepared};
 
 /// The log up to some record.
 #[derive(Debug, Default)]
@@ -39,6 +40,8 @@ pub(super) struct Timeline {
 #[derive(Debug)]
 struct ClaimNode {
     owner: String,
+    /// The record's `write_id`.
+    name: String,
     groups: KeyGroups,
     /// The current timeline lost its end by it.
     goes_back: bool,
@@ -92,7 +95,7 @@ impl Timeline {
         self.end = record.number;
         for (entry, at) in record.entries.iter().zip(0..) {
             match entry {
-                Entry::Claim(claim) => self.claim(record.number, claim)?,
+                Entry::Claim(claim) => self.claim(record, claim)?,
                 Entry::Part(part) => self.part(PartRef { record: record.number, entry: at }, part)?,
                 Entry::Complete(complete) => self.complete(record, complete),
                 Entry::Abort(abort) => self.abort(abort.checkpoint),
@@ -180,12 +183,13 @@ impl Timeline {
         Ok(())
     }
 
-    fn claim(&mut self, epoch: u64, claim: &ClaimEntry) -> Result<()> {
+    fn claim(&mut self, record: &Record, claim: &ClaimEntry) -> Result<()> {
         let path = self.path(claim.base);
         let goes_back = self.current.last().is_some_and(|last| path.binary_search(last).is_err());
         let groups = claim.groups.checked()?;
-        let node = ClaimNode { owner: claim.owner.clone(), groups, goes_back, base: claim.base, wrote: false };
-        self.claims.insert(epoch, node);
+        let (owner, name) = (claim.owner.clone(), record.write_id.clone());
+        let node = ClaimNode { owner, name, groups, goes_back, base: claim.base, wrote: false };
+        self.claims.insert(record.number, node);
         self.current = path;
         if goes_back {
             self.aborted.clear();
@@ -267,6 +271,12 @@ impl Timeline {
     /// The groups of the claim `epoch`.
     pub(super) fn claimed(&self, epoch: u64) -> Option<KeyGroups> {
         self.claims.get(&epoch).map(|c| c.groups)
+    }
+
+    /// The epoch of the claim with this name.
+    pub(super) fn claim_of(&self, token: Token) -> Option<u64> {
+        let name = token.to_string();
+        self.claims.iter().rev().find(|(_, c)| c.name == name).map(|(epoch, _)| *epoch)
     }
 
     /// The namespace's number of key groups, once somebody has claimed some.

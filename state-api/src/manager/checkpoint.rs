@@ -2,11 +2,11 @@
 
 use statehold_core::{Error, ErrorKind, Ownership, Result, Store};
 
-use super::{Inner, StateManager, builder::Start};
+use super::{Inner, StateManager, builder::Start, left};
 use crate::{
     archive::{
         Archive, CheckpointForm, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, PreparedPart, Pruned, Retention,
-        Select,
+        Select, Token,
     },
     runtime::to_the_end,
 };
@@ -191,23 +191,32 @@ impl StateManager {
         let inner = &self.0;
         let exclusive = inner.descriptor.stores.values().all(|s| s.ownership == Ownership::Exclusive);
         let archive = inner.archive.as_ref().filter(|_| !read_only && exclusive);
-        if let Some(archive) = archive {
-            let claim = match start {
-                Start::At(id) => return inner.go_back(archive, id).await.map(drop),
-                // What the stores hold builds on the latest checkpoint, or there is none.
-                Start::AsLeft => archive.claim_latest(inner.groups, &inner.owner).await?,
-                Start::Empty => archive.claim(inner.groups, &inner.owner, None).await?,
-            };
-            *inner.held.lock() = Some(Held::whole(claim));
-        }
+        let claim = match (archive, start) {
+            (None, _) => None,
+            (Some(archive), Start::At(id)) => return inner.go_back(archive, id).await.map(drop),
+            (Some(archive), Start::AsLeft) => Some(inner.go_on_as_left(archive).await?),
+            (Some(archive), Start::Empty) => Some(archive.claim(inner.groups, &inner.owner, None).await?),
+        };
         if start == Start::Empty {
             for runtime in inner.stores.values() {
                 // A load of nothing: everything that was there is gone.
-                let emptied = async { runtime.store.loader(inner.groups).await?.publish().await };
+                let emptied = async {
+                    runtime.store.loader(inner.groups).await?.publish().await?;
+                    keep_claim(&*runtime.store, claim.as_ref()).await
+                };
                 emptied.await.map_err(|e| e.in_store(&runtime.name).during("discard"))?;
             }
         }
+        *inner.held.lock() = claim.map(Held::whole);
         Ok(())
+    }
+}
+
+/// Lets the store keep whose content it has now.
+async fn keep_claim(store: &dyn Store, claim: Option<&Claim>) -> Result<()> {
+    match claim.filter(|_| left::is_kept(store)) {
+        Some(claim) => left::keep(store, &[claim.token()]).await,
+        None => Ok(()),
     }
 }
 
@@ -220,6 +229,23 @@ async fn latest(archive: &Archive) -> Result<Option<CheckpointId>> {
 }
 
 impl Inner {
+    /// Claims what the stores hold, if nobody has gone on with a copy of it.
+    async fn go_on_as_left(&self, archive: &Archive) -> Result<Claim> {
+        let stores = || self.stores.iter().filter(|(_, runtime)| left::is_kept(&*runtime.store));
+        let mut left = Vec::new();
+        for (name, runtime) in stores() {
+            left.push(left::read(name, &*runtime.store).await?);
+        }
+        archive.check_left(&mut left).await?;
+        // Kept before it is made: whatever the log then says, a store knows its own claim again.
+        let token = Token::fresh()?;
+        for ((_, runtime), left) in stores().zip(&left) {
+            let tokens: Vec<Token> = left.tokens.iter().copied().chain([token]).collect();
+            left::keep(&*runtime.store, &tokens).await.map_err(|e| e.in_store(&left.store).during("claim"))?;
+        }
+        archive.claim_left(self.groups, &self.owner, &left, token).await
+    }
+
     async fn go_back(&self, archive: &Archive, id: CheckpointId) -> Result<CheckpointInfo> {
         // No handle is made meanwhile, for a state that is about to be another one.
         let mut handles = self.handles.lock().await;
@@ -239,19 +265,20 @@ impl Inner {
         };
         let mut recovered = None;
         for (name, runtime) in &self.stores {
-            match archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await {
-                Ok(info) => recovered = Some(info),
-                Err(error) => {
-                    // A store is whole, one way or the other; all of them together only if none was recovered.
-                    let torn = recovered.is_some() || old.is_some_and(|old| old.torn);
-                    *self.held.lock() = Some(Held { claim: claim.clone(), torn });
-                    if !torn {
-                        self.go_on(archive, &claim, before).await;
-                    }
-                    return Err(error);
+            let recover = async {
+                recovered = Some(archive.recover_into(Select::Id(id), name, &*runtime.store, self.groups).await?);
+                runtime.replaced();
+                keep_claim(&*runtime.store, Some(&claim)).await.map_err(|e| e.in_store(name).during("recover"))
+            };
+            if let Err(error) = recover.await {
+                // A store is whole, one way or the other; all of them together only if none was recovered.
+                let torn = recovered.is_some() || old.is_some_and(|old| old.torn);
+                *self.held.lock() = Some(Held { claim: claim.clone(), torn });
+                if !torn {
+                    self.go_on(archive, &claim, before).await;
                 }
+                return Err(error);
             }
-            runtime.replaced();
         }
         *self.held.lock() = Some(Held::whole(claim));
         handles.clear();
@@ -260,7 +287,14 @@ impl Inner {
 
     /// The stores hold what they held: so their timeline goes on, as if nobody had tried to leave it.
     async fn go_on(&self, archive: &Archive, claim: &Claim, latest: Option<CheckpointId>) {
-        match archive.renew(claim, &self.owner, latest).await {
+        let renewed = async {
+            let claim = archive.renew(claim, &self.owner, latest).await?;
+            for runtime in self.stores.values() {
+                keep_claim(&*runtime.store, Some(&claim)).await?;
+            }
+            Ok::<_, Error>(claim)
+        };
+        match renewed.await {
             Ok(claim) => *self.held.lock() = Some(Held::whole(claim)),
             // Checkpoints are then fenced until somebody recovers.
             Err(error) => tracing::warn!(%error, "the archive's timeline stays where a failed recover has left it"),

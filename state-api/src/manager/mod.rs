@@ -3,6 +3,7 @@
 mod builder;
 mod checkpoint;
 mod handles;
+mod left;
 mod memory;
 mod plan;
 

@@ -59,7 +59,7 @@ async fn life_2_two_owners_prepare_at_once_and_the_coordinator_completes() {
     assert_eq!(coordinator.prepared(ONE).await.unwrap().len(), 2);
     let info = coordinator.complete(ONE, &Metadata::new().with("offset", 7)).await.unwrap();
     assert_eq!((info.summary.parts, info.summary.rows), (2, Some(100)));
-    assert_eq!(coordinator.verify(Select::Latest).await.unwrap().rows, 100);
+    assert_eq!(coordinator.verify(Select::Latest).await.unwrap().rows, Some(100));
     assert!(coordinator.prepared(ONE).await.unwrap().is_empty());
     for (upper, rows) in [(false, low.content().rows), (true, high.content().rows)] {
         let back = Shelf::new(half(upper));

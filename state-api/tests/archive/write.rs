@@ -17,7 +17,7 @@ async fn life_7_everything_comes_back_byte_for_byte() {
     assert_eq!(shelf.content(), everything().content());
     assert_eq!(recovered, written);
     assert_eq!(archive.show(id(7)).await.unwrap(), written);
-    assert_eq!(archive.verify(id(7)).await.unwrap().rows, 11);
+    assert_eq!(archive.verify(id(7)).await.unwrap().rows, Some(11));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod support;
 
 mod close;
+mod copy;
 mod cut;
 mod descriptor;
 mod drop;

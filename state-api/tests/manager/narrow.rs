@@ -8,8 +8,9 @@ use futures::TryStreamExt;
 use statehold::{
     Durability, ErrorKind, KeyGroups, Limits, Registry, Result, ScanOrder, WriteBatch,
     core::{
-        Address, AtomicScope, Backend, Batch, Capabilities, Cell, Committed, Compacted, Error, Loader, Millis, Op,
-        OpenRequest, Options, Page, Reads, ScanRequest, Snapshot, StateId, StateOperator, StateSpec, Store, WriterId,
+        Address, AtomicScope, Backend, Batch, Capabilities, Cell, Committed, Compacted, Error, Loader, Millis,
+        NativeArchive, Op, OpenRequest, Options, Page, Reads, ScanRequest, Snapshot, StateId, StateOperator, StateSpec,
+        Store, WriterId,
     },
 };
 
@@ -84,6 +85,12 @@ impl Store for NarrowStore {
     }
     fn reserve_ordinals(&self, count: u64) -> Option<u64> {
         self.inner.reserve_ordinals(count)
+    }
+    fn native(&self) -> Option<&dyn NativeArchive> {
+        self.inner.native()
+    }
+    fn memory(&self) -> u64 {
+        self.inner.memory()
     }
 }
 

@@ -29,8 +29,8 @@ on_every_engine! {
         let late = manager.cut(CheckpointId(2), &Metadata::new()).await.unwrap();
 
         let url = place.descriptor().archive.unwrap().url;
-        let successor = elsewhere.open(elsewhere.descriptor().archive(&url)).await;
-        successor.recover(Select::Latest).await.unwrap();
+        let successor = elsewhere.builder(elsewhere.descriptor().archive(&url)).recover(RecoverFrom::Latest);
+        let successor = successor.open().await.unwrap();
         let theirs = successor.key_value::<u64, u64>("kv").await.unwrap();
         assert_eq!(theirs.get(&1).await.unwrap(), Some(1));
 

@@ -11,6 +11,7 @@ use crate::{
         meta::Head,
         open,
     },
+    step,
 };
 
 /// The links go when it is dropped.
@@ -39,6 +40,7 @@ pub(super) fn take<E: FileEngine>(inner: &Arc<Inner<E>>, name: &str) -> Result<i
     let engine = inner.engine()?;
     let folder = Folder::at(folder_in(&*engine, name), &inner.resources);
     let files = engine.link(folder.path())?;
+    step("cut.linked");
     let linked = engine.open_files(folder.path(), Access::Read)?;
     let head = open::head(&linked)?;
     head.check(inner.groups)?;

@@ -15,6 +15,7 @@ use crate::{
         layout::{Form, PREFIX, Table, table_start},
         meta::Head,
     },
+    step,
 };
 
 /// The rows of all parts, with what the largest one had as files of its own. If there was such a part, head,
@@ -70,6 +71,7 @@ pub(super) fn join<E: FileEngine>(live: &E, given: Vec<Given>, folder: &Folder) 
     }
     if !runs.is_empty() {
         engine.ingest(runs)?;
+        step("native.ingested");
     }
     Ok(Joined { engine, path, states, above, next })
 }
@@ -127,6 +129,7 @@ fn place<E: FileEngine>(
 fn clean<E: FileEngine>(base: &Part<E>) -> Result<()> {
     if !base.given.is_whole() {
         base.engine.retain(&base.given.rows())?;
+        step("native.retained");
     }
     if base.head.loading > 0 {
         let mut batch = base.engine.batch();

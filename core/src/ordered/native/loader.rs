@@ -12,6 +12,7 @@ use crate::{
         inner::{Inner, Writer},
         load::superseded,
     },
+    step,
 };
 
 /// The folder of the store's own rows where some groups keep theirs.
@@ -104,6 +105,7 @@ impl<E: FileEngine> Loader<E> {
             let joined = join(&*inner.engine()?, std::mem::take(&mut self.parts), &self.folder)?;
             (joined, writer)
         };
+        step("native.joined");
         self.check(&writer)?;
         switch::to(&inner, &mut writer, joined)
     }

@@ -12,6 +12,7 @@ use crate::{
         meta::{self, Head},
         publish::replace_meta,
     },
+    step,
 };
 
 /// Makes `joined` the content of the store. Whoever had the store's images finds them gone.
@@ -37,6 +38,7 @@ pub(super) fn to<E: FileEngine>(inner: &Arc<Inner<E>>, writer: &mut Writer<E>, j
     made.write(&mut batch, WriteLevel::Synced)?;
     made.flush()?;
     drop(made);
+    step("native.sealed");
 
     // From here on no reader is told old or new content, until both engine and catalog are one of them.
     let mut kept = Catalog::default();

@@ -58,6 +58,6 @@ async fn read(url: &str) -> Result<()> {
     let verified = checkpoints.verify(Select::Latest).await?;
     let counts = manager.key_value::<String, u64>("counts").await?;
     let last = counts.get(format!("key {}", ENTRIES - 1).as_str()).await?;
-    println!("checkpoints {ids:?}, {} rows, the last {last:?}", verified.rows);
+    println!("checkpoints {ids:?}, {} rows, the last {last:?}", verified.rows.unwrap_or_default());
     manager.close().await
 }

@@ -17,6 +17,8 @@ pub const POSTGRES_URL: &str = "STATEHOLD_TEST_POSTGRES_URL";
 const PACKAGE: &str = "postgresql";
 /// So often another port is tried when somebody else took the one that was free.
 const ATTEMPTS: usize = 5;
+/// So often it is tried whether the former server of a folder is gone.
+const GONE_ATTEMPTS: usize = 200;
 
 /// How a private server is set up.
 ///
@@ -82,10 +84,21 @@ impl PostgresBuilder {
         for attempt in 1.. {
             let port = folder.port()?;
             let launch = self.launch(&folder, port, user)?;
+            // What is told of this attempt must not be said of a former one.
+            if let Err(e) = fs::remove_file(&launch.log)
+                && e.kind() != std::io::ErrorKind::NotFound
+            {
+                return Err(Error::internal("a former log stays").because(e));
+            }
             let mut process = ServerProcess::start(launch)?;
             match wait(&mut process, &folder) {
                 Ok(()) => folder.remember(port)?,
                 Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => continue,
+                // A server that was killed: its processes notice one after the other.
+                Err(e) if attempt < GONE_ATTEMPTS && e.message().contains("is still in use") => {
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    continue;
+                }
                 Err(e) => return Err(e),
             }
             return Ok(PostgresServer { process, password, port, folder });

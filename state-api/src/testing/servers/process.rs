@@ -188,7 +188,8 @@ fn as_user(program: &Path, user: Option<RunAs>, mortal: bool) -> Command {
         command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into()]);
     }
     if mortal {
-        command.arg("--pdeathsig=KILL");
+        // A step of its own: changing the user forgets the signal.
+        command.args(["--", "setpriv", "--pdeathsig=KILL"]);
     }
     command.arg("--").arg(program);
     command
