@@ -16,6 +16,7 @@ use statehold_core::{
 use super::{
     operation::{Ask, Change, Doubt, Mark, Operation, Part, Table, WRITERS, What, payload, subkey},
     reference::{Data, Expected, Reference, folded},
+    seen::Seen,
 };
 use crate::{
     context::Context,
@@ -46,6 +47,7 @@ pub(super) struct Driver<'a> {
     revisions: Revisions,
     given: BTreeSet<(KeyGroup, Revision)>,
     senders: [Sender; WRITERS],
+    seen: Seen,
 }
 
 fn specs(tables: &[Table]) -> Result<Vec<StateSpec>, Failure> {
@@ -76,6 +78,7 @@ impl<'a> Driver<'a> {
             revisions: BTreeMap::new(),
             given: BTreeSet::new(),
             senders: [sender(1), sender(2)],
+            seen: Seen::default(),
         };
         driver.register(tables).await?;
         Ok(driver)
@@ -110,6 +113,7 @@ impl<'a> Driver<'a> {
             Operation::CheckCut => self.check_cut(after).await?,
             Operation::Archive => {
                 let tape = Tape::record(&*self.store, self.store.groups()).await?;
+                self.seen.tape(&tape);
                 self.tapes.push((tape, self.revisions.clone()));
             }
             Operation::Recover => self.recover(after).await?,
@@ -176,6 +180,7 @@ impl<'a> Driver<'a> {
             batch.marker = Some(Marker { writer: WriterId(sender.id), sequence, position: None });
         }
         let answer = self.store.commit(batch.clone()).finish().await;
+        self.seen.commit(&answer);
         match expected {
             Expected::Applied => {
                 let committed = answer?;
@@ -237,7 +242,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    async fn read(&self, table: usize, records: &[(u8, u8)], model: &Reference) -> Verdict {
+    async fn read(&mut self, table: usize, records: &[(u8, u8)], model: &Reference) -> Verdict {
         let map = model.tables[table].model == statehold_core::Model::Map;
         let place = |(key, sub): &(u8, u8)| {
             self.states[table].at(model.tables[table].key(*key), if map { subkey(*sub) } else { b"" })
@@ -245,6 +250,7 @@ impl<'a> Driver<'a> {
         let at: Vec<_> = records.iter().map(place).collect();
         let cells = self.store.get_many(&at).finish().await?;
         ensure_eq!(cells.len(), at.len(), "the number of records read at once");
+        self.seen.cells(&cells);
         for (at, cell) in at.iter().zip(&cells) {
             self.check_cell(table, &at.key, &at.sub, cell.as_ref(), model)?;
             ensure_eq!(&self.store.get(at).finish().await?, cell, "get against get_many of {at:?}");
@@ -272,7 +278,10 @@ impl<'a> Driver<'a> {
 
     /// Reads the scan's next page; it must be the beginning of what the model has behind the cursor.
     async fn page(&mut self, rows: usize, model: &Reference) -> Verdict {
-        let Some((table, mut request)) = self.scan.take() else { return Ok(()) };
+        let Some((table, mut request)) = self.scan.take() else {
+            self.seen.page(None);
+            return Ok(());
+        };
         request.limit = PageLimit { rows, ..PageLimit::default() };
         let page = self.store.scan(&request).finish().await?;
         let group = |key: &Bytes| KeyGroup::of(key, self.groups) == request.group;
@@ -283,6 +292,7 @@ impl<'a> Driver<'a> {
             .map(|(at, _)| at)
             .filter(|(key, sub)| group(key) && behind(key, sub) && request.range.contains(key, sub));
         ensure!(page.rows.len() <= rows, "a page of {rows} has {} rows", page.rows.len());
+        self.seen.page(Some(&page));
         for row in &page.rows {
             let at = (row.key.clone(), row.sub.clone());
             ensure_eq!(Some(&at), left.next(), "the next row of {request:?}");
@@ -395,6 +405,10 @@ impl<'a> Driver<'a> {
 
     async fn reopen(&mut self, model: &Reference) -> Verdict {
         self.cuts.clear();
+        if !self.cx.capabilities.persistent {
+            // Beside others that are opened again it goes on as it is.
+            return self.check(model).await;
+        }
         self.states.clear();
         self.store.close().await?;
         let all = statehold_core::KeyGroups::all(self.groups)?;
@@ -406,9 +420,29 @@ impl<'a> Driver<'a> {
         self.check(model).await
     }
 
-    /// Compares everything a last time and closes the store.
-    pub(super) async fn finish(self, model: &Reference) -> Verdict {
+    /// What was answered since this was last asked.
+    pub(super) fn take_seen(&mut self) -> Seen {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Exchanges the last archives: whoever recovers next takes what the other stored.
+    pub(super) fn exchange_archives(&mut self, other: &mut Self) {
+        if let (Some(one), Some(two)) = (self.tapes.last_mut(), other.tapes.last_mut()) {
+            std::mem::swap(one, two);
+        }
+    }
+
+    /// Compares everything a last time.
+    pub(super) async fn end(&mut self, model: &Reference) -> Verdict {
         self.check(model).await?;
+        if self.cx.capabilities.snapshots {
+            let tape = Tape::record(&*self.store, self.store.groups()).await?;
+            self.seen.tape(&tape);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn close(self) -> Verdict {
         self.store.finish().await?;
         Ok(self.store.close().await?)
     }

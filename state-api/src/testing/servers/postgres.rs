@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -26,11 +27,25 @@ const ATTEMPTS: usize = 5;
 /// println!("{}", server.url().len());
 /// # Ok::<(), statehold::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct PostgresBuilder {
     fsync: bool,
     tls: bool,
+    password: Option<String>,
+    /// Port and password of a primary.
+    standby_of: Option<(u16, String)>,
     settings: Vec<(String, String)>,
+}
+
+/// Shows no password.
+impl std::fmt::Debug for PostgresBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresBuilder")
+            .field("fsync", &self.fsync)
+            .field("tls", &self.tls)
+            .field("standby_of", &self.standby_of.as_ref().map(|(port, _)| port))
+            .finish_non_exhaustive()
+    }
 }
 
 impl PostgresBuilder {
@@ -49,6 +64,20 @@ impl PostgresBuilder {
         self
     }
 
+    /// The superuser's password, in place of a random one; of letters, digits and `-`, so that a URL can hold it.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// A hot standby, which begins as a copy of `primary` and takes on what is written there, as long as that runs.
+    #[must_use]
+    pub fn standby_of(mut self, primary: &PostgresServer) -> Self {
+        self.standby_of = Some((primary.port, primary.password.clone()));
+        self
+    }
+
     /// Another setting of `postgresql.conf`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
@@ -64,8 +93,18 @@ impl PostgresBuilder {
         let user = RunAs::unless_unprivileged("postgres")?;
         let folder = private_folder("statehold-postgres-", user)?;
         let data = folder.path().join("data");
-        let password = password();
-        initialise(&data, &password, &folder.path().join("password"), user)?;
+        let secret = folder.path().join("password");
+        let password = match &self.standby_of {
+            Some((port, password)) => {
+                copy(*port, password, &data, &secret, user)?;
+                password.clone()
+            }
+            None => {
+                let password = self.password.clone().unwrap_or_else(password);
+                initialise(&data, &password, &secret, user)?;
+                password
+            }
+        };
         if self.tls {
             super::tls::make_certificates(&folder, user)?;
         }
@@ -225,12 +264,30 @@ fn password() -> String {
 }
 
 fn initialise(data: &Path, password: &str, file: &Path, user: Option<RunAs>) -> Result<()> {
-    fs::write(file, password).map_err(|e| Error::internal("no password file").because(e))?;
-    give(file, user)?;
+    secret(file, password, user)?;
     let (data, file) = (data.display().to_string(), file.display().to_string());
     let mut arguments = vec!["-D", &data, "-U", "postgres", "--pwfile", &file, "--auth=scram-sha-256"];
     arguments.extend(["--no-sync", "--wal-segsize=16", "--encoding=UTF8", "--locale=C"]);
     run(&program("initdb")?, &arguments, user)
+}
+
+/// Copies a primary's data, set up to follow it.
+fn copy(port: u16, password: &str, data: &Path, file: &Path, user: Option<RunAs>) -> Result<()> {
+    secret(file, &format!("127.0.0.1:{port}:*:postgres:{password}"), user)?;
+    let primary = format!("host=127.0.0.1 port={port} user=postgres passfile={}", file.display());
+    let data = data.display().to_string();
+    let arguments = ["-D", &data, "-d", &primary, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
+    run(&program("pg_basebackup")?, &arguments, user)
+}
+
+/// A file that nobody else reads.
+fn secret(file: &Path, text: &str, user: Option<RunAs>) -> Result<()> {
+    let write = || {
+        fs::write(file, text)?;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+    };
+    write().map_err(|e| Error::internal("no password file").because(e))?;
+    give(file, user)
 }
 
 /// The line of `postmaster.pid` that says so.

@@ -1,0 +1,170 @@
+//! A Redis Cluster whose masters die and whose slots move.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use redis::cmd;
+use statehold::{
+    core::{Options, Store},
+    testing::servers::{RedisCluster, RedisServer},
+};
+use statehold_redis::RedisBackend;
+
+use super::{admin, info};
+use crate::support::{GROUPS, Log, open_on};
+
+async fn open(cluster: &RedisCluster) -> Arc<dyn Store> {
+    let options = Options::new().with("urls", cluster.urls()).with("cluster", true).with("timeout_ms", 10_000);
+    open_on(&RedisBackend::new(), options, |_| {}).await.unwrap()
+}
+
+/// A log in each key group, hence in several slots.
+async fn logs(store: &Arc<dyn Store>) -> Vec<Log> {
+    let mut logs = Vec::new();
+    for group in 0..GROUPS {
+        logs.push(Log::in_group(store.clone(), group).await.unwrap());
+    }
+    logs
+}
+
+fn keys_in(node: &RedisServer) -> u64 {
+    cmd("DBSIZE").query(&mut admin(node)).unwrap()
+}
+
+fn is_master(node: &RedisServer) -> bool {
+    info(node, "replication").contains("role:master")
+}
+
+/// The master that holds most.
+fn fullest(cluster: &RedisCluster) -> usize {
+    let nodes = cluster.nodes();
+    (0..nodes.len()).filter(|i| is_master(&nodes[*i])).max_by_key(|i| keys_in(&nodes[*i])).unwrap()
+}
+
+/// Waits until the replica has all that its master acknowledged. No level promises that (LIFE-1): the test sees to
+/// it, so that nothing at all may be missing afterwards.
+fn replicated(master: &RedisServer) {
+    loop {
+        let info = info(master, "replication");
+        let number = |name: &str| info.split([':', ',', '\r', '\n', '=']).skip_while(|word| *word != name).nth(1);
+        let (sent, got) = (number("master_repl_offset"), number("offset"));
+        if sent.is_some() && sent == got {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_5_a_handle_goes_on_after_a_failover_and_loses_nothing_replicated() {
+    let mut cluster = RedisCluster::start().unwrap();
+    let store = open(&cluster).await;
+    let logs = logs(&store).await;
+    for number in 1..=50 {
+        for log in &logs {
+            log.append(number).await.unwrap();
+        }
+    }
+    let master = fullest(&cluster);
+    replicated(&cluster.nodes()[master]);
+    cluster.nodes_mut()[master].kill().unwrap();
+    for number in 51..=100 {
+        for log in &logs {
+            log.append_surely(number).await;
+        }
+    }
+    for log in &logs {
+        assert_eq!(log.numbers_surely().await, (1..=100).collect::<Vec<_>>());
+    }
+    // The former master comes back as a replica, and the store is closed in order.
+    cluster.nodes_mut()[master].restart().unwrap();
+    for log in &logs {
+        log.append_surely(101).await;
+    }
+    store.close().await.unwrap();
+}
+
+fn id(node: &RedisServer) -> String {
+    cmd("CLUSTER").arg("MYID").query(&mut admin(node)).unwrap()
+}
+
+/// The slots in which a node has keys.
+fn slots(node: &RedisServer) -> Vec<u16> {
+    let mut admin = admin(node);
+    let keys: Vec<String> = cmd("KEYS").arg("*").query(&mut admin).unwrap();
+    let mut slots: Vec<u16> =
+        keys.iter().map(|key| cmd("CLUSTER").arg("KEYSLOT").arg(key).query(&mut admin).unwrap()).collect();
+    slots.sort_unstable();
+    slots.dedup();
+    slots
+}
+
+/// Moves a slot key by key, as `redis-cli --cluster reshard` does; `between` is called at every step.
+fn move_slot(slot: u16, from: &RedisServer, to: &RedisServer, mut between: impl FnMut()) {
+    let (mut source, mut target) = (admin(from), admin(to));
+    let set = |slot: u16, state: &str, node: &str| {
+        let mut set = cmd("CLUSTER");
+        set.arg("SETSLOT").arg(slot).arg(state).arg(node);
+        set
+    };
+    set(slot, "IMPORTING", &id(from)).exec(&mut target).unwrap();
+    set(slot, "MIGRATING", &id(to)).exec(&mut source).unwrap();
+    loop {
+        between();
+        let keys: Vec<Vec<u8>> = cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1).query(&mut source).unwrap();
+        let Some(key) = keys.first() else { break };
+        let mut migrate = cmd("MIGRATE");
+        migrate.arg("127.0.0.1").arg(to.port()).arg(key).arg(0).arg(5000);
+        migrate.exec(&mut source).unwrap();
+    }
+    for node in [&mut target, &mut source] {
+        set(slot, "NODE", &id(to)).exec(node).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batch_4_slots_that_move_in_mid_load_lose_and_double_nothing() {
+    let cluster = RedisCluster::start().unwrap();
+    let store = open(&cluster).await;
+    let logs = logs(&store).await;
+    let (done, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(u64::MAX)));
+    let writing = {
+        let (logs, done, over) = (logs.clone(), done.clone(), over.clone());
+        tokio::spawn(async move {
+            let mut number = 0;
+            while number < over.load(Ordering::SeqCst) {
+                number += 1;
+                for log in &logs {
+                    log.append_surely(number).await;
+                }
+                done.store(number, Ordering::SeqCst);
+            }
+            number
+        })
+    };
+    let moving = tokio::task::spawn_blocking(move || {
+        let nodes = cluster.nodes();
+        let masters: Vec<&RedisServer> = nodes.iter().filter(|node| is_master(node)).collect();
+        // The data of each master goes to the next one, while the writer goes on.
+        for (i, from) in masters.iter().enumerate() {
+            for slot in slots(from) {
+                move_slot(slot, from, masters[(i + 1) % masters.len()], || {});
+                let now = done.load(Ordering::SeqCst);
+                while done.load(Ordering::SeqCst) < now + 2 {
+                    std::thread::yield_now();
+                }
+            }
+        }
+        over.store(0, Ordering::SeqCst);
+        cluster
+    });
+    let _cluster = moving.await.unwrap();
+    let last = writing.await.unwrap();
+    assert!(last > 10, "{last}");
+    for log in &logs {
+        assert_eq!(log.numbers_surely().await, (1..=last).collect::<Vec<_>>());
+    }
+    store.close().await.unwrap();
+}
