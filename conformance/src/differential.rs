@@ -14,7 +14,8 @@ const DEFAULT_CASES: u32 = 20;
 /// expiries, failing conditions, pages, catalogs, and what they archive. They recover each other's archives.
 /// Revision values may differ, and the names of list elements.
 ///
-/// `kept` has a line for each sequence that once failed: the test's name and the seed. They are played first.
+/// `kept` has a line for each sequence that once failed: the test's name and the seed; `#` begins a comment. They
+/// are played first.
 /// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the others; the seed is printed.
 #[must_use]
 pub fn differential(engines: Vec<(&'static str, Subject)>, kept: &str) -> ExitCode {
@@ -34,14 +35,23 @@ pub fn differential(engines: Vec<(&'static str, Subject)>, kept: &str) -> ExitCo
     }
     let engines = Arc::new(engines);
     let mut trials = Vec::new();
+    for line in kept.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let Some((lockstep, seed)) = kept_sequence(line) else {
+            eprintln!("`{line}` is not the name of a test and a seed");
+            return ExitCode::FAILURE;
+        };
+        trials.push(trial(format!("{}_seed_{seed}", lockstep.name()), lockstep, engines.clone(), (seed, 1)));
+    }
     for lockstep in Lockstep::ALL {
-        let seeds = kept.lines().filter_map(|line| line.split_once(' ')).filter(|(name, _)| *name == lockstep.name());
-        for seed in seeds.filter_map(|(_, seed)| seed.parse().ok()) {
-            trials.push(trial(format!("{}_seed_{seed}", lockstep.name()), lockstep, engines.clone(), (seed, 1)));
-        }
         trials.push(trial(lockstep.name().into(), lockstep, engines.clone(), (selection.seed, selection.cases)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn kept_sequence(line: &str) -> Option<(Lockstep, u64)> {
+    let (name, seed) = line.split_once(' ')?;
+    let lockstep = Lockstep::ALL.into_iter().find(|lockstep| lockstep.name() == name)?;
+    Some((lockstep, seed.parse().ok()?))
 }
 
 type Engines = Arc<Vec<(&'static str, Subject)>>;

@@ -68,6 +68,13 @@ pub(crate) fn typed(error: &RedisError) -> Error {
                 "free the server's disk and see its log",
             );
         }
+        "WRONGTYPE" => {
+            return make(
+                ErrorKind::InvalidInput,
+                "a key under `prefix` holds something that statehold did not write",
+                "choose another `prefix`, which nobody else uses",
+            );
+        }
         "NOAUTH" | "WRONGPASS" | "NOPERM" => return refused_user(&said, code),
         "NOREPLICAS" => {
             return make(

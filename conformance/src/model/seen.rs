@@ -1,6 +1,9 @@
 //! [`Seen`]: what a store answered, without what may differ from engine to engine.
 
-use std::{collections::BTreeMap, error::Error as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error as _,
+};
 
 use bytes::Bytes;
 use statehold_core::{
@@ -25,6 +28,14 @@ fn archived(row: &Row, model: Model) -> StoredRow {
         return (row.key.clone(), None, (row.cell.value.clone(), None));
     }
     (row.key.clone(), Some(row.sub.clone()), stored(&row.cell))
+}
+
+/// A head without elements is an empty list, which is no list; engines keep it until the next compaction.
+fn drop_empty_lists(rows: &mut Vec<StoredRow>) {
+    let is_head = |row: &StoredRow| row.1.is_some();
+    let followed: Vec<bool> = (1..=rows.len()).map(|i| rows.get(i).is_some_and(|next| !is_head(next))).collect();
+    let mut followed = followed.into_iter();
+    rows.retain(|row| followed.next() == Some(true) || !is_head(row));
 }
 
 /// One answer.
@@ -65,7 +76,8 @@ impl Seen {
     }
 
     pub(super) fn tape(&mut self, tape: &Tape) {
-        let (mut specs, mut rows, mut now) = (BTreeMap::new(), BTreeMap::<_, Vec<StoredRow>>::new(), None);
+        let (mut specs, mut rows) = (BTreeMap::new(), BTreeMap::<_, Vec<StoredRow>>::new());
+        let (mut lists, mut now) = (BTreeSet::new(), None);
         for step in &tape.steps {
             match step {
                 ArchiveStep::State(id, spec) => drop(specs.insert(*id, spec.clone())),
@@ -73,10 +85,15 @@ impl Seen {
                     let Some(spec) = specs.get(id) else { continue };
                     let of_group = rows.entry((spec.name.to_string(), *group)).or_default();
                     of_group.extend(more.iter().map(|row| archived(row, spec.model)));
+                    lists.extend((spec.model == Model::List).then(|| (spec.name.to_string(), *group)));
                 }
                 ArchiveStep::Floor(floor, _) => now = Some(*floor),
             }
         }
+        for list in lists {
+            rows.entry(list).and_modify(drop_empty_lists);
+        }
+        rows.retain(|_, rows| !rows.is_empty());
         let mut specs: Vec<StateSpec> = specs.into_values().collect();
         specs.sort_by(|a, b| a.name.cmp(&b.name));
         self.0.push(Answer::Archive(specs, rows, now));

@@ -8,6 +8,7 @@ mod dropped;
 mod faults;
 mod frames;
 mod increments;
+mod limits;
 mod pairs;
 mod postgres;
 mod proxy;

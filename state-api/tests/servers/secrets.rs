@@ -48,7 +48,7 @@ async fn use_it(protocol: Protocol, url: &str, mut kill: impl FnMut(), mut resta
         url.replace(CANARY, WRONG),
         url.replace("127.0.0.1", "no-such-host.invalid"),
         url.replace("://", ":/"),
-        format!("{url}?sslmode={CANARY}"),
+        format!("{url}?password={CANARY}"),
         url.replace("redis://", "rediss://").replace("/postgres", "/no-such-database"),
         url.replace("127.0.0.1:", "127.0.0.1:9"),
         url.replace('@', "%zz@"),

@@ -3,6 +3,7 @@
 mod cluster;
 mod faults;
 mod opening;
+mod refusals;
 mod security;
 mod support;
 

@@ -85,3 +85,25 @@ async fn two_prefixes_are_two_places() {
     assert_eq!(other.states().await.unwrap(), []);
     one.finish().await.unwrap();
 }
+
+#[tokio::test]
+async fn name_5_a_store_of_a_newer_format_is_left_alone() {
+    let server = server();
+    open(options(&server.url())).await.unwrap().close().await.unwrap();
+    server.command("HSET sh:{1}c format 99").unwrap();
+    let error = open(options(&server.url())).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("format 99") && error.advice().is_some(), "{error}");
+}
+
+#[tokio::test]
+async fn own_3_keys_of_somebody_else_under_the_prefix_are_left_alone() {
+    for foreign in ["SET sh:{registry} theirs", "HSET sh:{registry} theirs 1", "RPUSH sh:{registry} theirs"] {
+        let server = server();
+        server.command(foreign).unwrap();
+        let error = open(options(&server.url())).await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{foreign}: {error}");
+        assert!(error.advice().is_some_and(|advice| advice.contains("prefix")), "{foreign}: {error}");
+        assert_eq!(server.command("DBSIZE").unwrap(), ":1");
+    }
+}
