@@ -30,6 +30,7 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
         // A slot is on its way to another node: the scripts notice before they write.
         Kind::Server(_) if text(error).contains("non local key") => Fate::RefusedForNow,
         Kind::Server(_) | Kind::Extension if error.code() == Some("BUSY") => Fate::RefusedForNow,
+        _ if is_crowded(error) => Fate::RefusedForNow,
         Kind::Server(_)
         | Kind::Extension
         | Kind::AuthenticationFailed
@@ -39,6 +40,11 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
         _ if error.is_connection_refusal() => Fate::RefusedForNow,
         _ => Fate::Unknown,
     }
+}
+
+/// The server takes no more connections.
+fn is_crowded(error: &RedisError) -> bool {
+    text(error).contains("max number of clients reached")
 }
 
 fn text(error: &RedisError) -> String {
@@ -92,6 +98,13 @@ pub(crate) fn typed(error: &RedisError) -> Error {
         }
         _ => {}
     }
+    if is_crowded(error) {
+        return make(
+            ErrorKind::ResourceExhausted,
+            "the server has no connection left",
+            "raise the server's `maxclients`, or end clients that nobody needs",
+        );
+    }
     match error.kind() {
         Kind::AuthenticationFailed | Kind::Server(Server::NoPerm) => refused_user(&said, code),
         Kind::Server(Server::ReadOnly) => make(
@@ -122,7 +135,7 @@ pub(crate) fn typed(error: &RedisError) -> Error {
         _ => make(
             ErrorKind::Unavailable,
             "the connection to Redis failed",
-            "check that the server runs, its host and port, and whether it expects TLS (rediss://)",
+            "check that the server runs, its host and port, whether it expects TLS (rediss://), and its `maxclients`",
         ),
     }
 }

@@ -55,9 +55,7 @@ pub(super) struct Seen(Vec<Answer>);
 impl Seen {
     pub(super) fn commit(&mut self, answer: &Result<Committed>) {
         self.0.push(match answer {
-            Ok(committed) => {
-                Answer::Applied { duplicate: committed.duplicate, revisions: committed.revisions.len() }
-            }
+            Ok(committed) => Answer::Applied { duplicate: committed.duplicate, revisions: committed.revisions.len() },
             Err(error) => {
                 let failed = error.source().and_then(|source| source.downcast_ref::<ConditionsFailed>());
                 Answer::Refused(error.kind(), failed.map(|f| f.failed.clone()).unwrap_or_default())

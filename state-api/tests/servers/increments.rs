@@ -10,7 +10,11 @@ use statehold::{
     core::{Marker, Ownership, WriterId},
 };
 
-use crate::{frames::Protocol, server::on_both, support::{Counter, open_on}};
+use crate::{
+    frames::Protocol,
+    server::on_both,
+    support::{Counter, open_on},
+};
 
 const PROCESSES: u64 = 4;
 const EACH: u64 = 150;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use statehold::{
     ErrorKind, KeyGroup,
-    core::{Address, Batch, Cell, Limits, Model, Mutation, StateId, StateSpec},
+    core::{Address, Batch, Cell, Envelope, Limits, Model, Mutation, StateId, StateSpec},
 };
 
 use crate::{server::on_both, support::GROUPS};
@@ -18,7 +18,7 @@ on_both! {
     async fn name_2_a_value_at_the_limit_is_kept_and_one_over_it_is_refused(server: Server) {
         let store = server.open().await.unwrap();
         let state = store.register(&StateSpec::bytes("kv", Model::Kv).unwrap()).await.unwrap();
-        let most = Limits::default().value;
+        let most = Limits::default().value + Envelope::BYTES;
         store.commit(put(state, most)).finish().await.unwrap();
         let error = store.commit(put(state, most + 1)).finish().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");

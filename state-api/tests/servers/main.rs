@@ -9,6 +9,7 @@ mod faults;
 mod frames;
 mod increments;
 mod limits;
+mod managers;
 mod pairs;
 mod postgres;
 mod proxy;

@@ -46,7 +46,8 @@ async fn own_5_a_deadlock_is_tried_again_and_the_commit_is_in_once() {
         let log = log.clone();
         tokio::spawn(async move { log.append(2).await })
     };
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'statehold' AND wait_event_type = 'Lock'";
+    let waits =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'statehold' AND wait_event_type = 'Lock'";
     while query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
         tokio::task::yield_now().await;
     }

@@ -12,7 +12,10 @@ use statehold::{
 };
 use statehold_redis::RedisBackend;
 
-use crate::{frames::Protocol, support::{Log, open_on}};
+use crate::{
+    frames::Protocol,
+    support::{Log, open_on},
+};
 
 pub(crate) fn server() -> RedisServer {
     RedisServer::start().unwrap()
