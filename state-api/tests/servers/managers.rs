@@ -96,7 +96,9 @@ on_both! {
                 for round in 0..ROUNDS {
                     for key in 0..50 {
                         // Staged or refused, never both.
-                        surely(async || kv.update(&key, |n| Ok(n.unwrap_or(0) + 1)).await).await;
+                        while let Err(error) = kv.update(&key, |n| Ok(n.unwrap_or(0) + 1)).await {
+                            assert!(error.is_retryable(), "{error}");
+                        }
                     }
                     done.store(round, Ordering::SeqCst);
                 }
@@ -119,7 +121,7 @@ on_both! {
         manager.close().await.unwrap();
     }
 
-    async fn life_2_an_archive_whose_server_is_killed_is_invisible_and_the_next_one_is_whole(server: Server) {
+    async fn life_2_an_archive_whose_server_is_killed_is_whole_or_invisible(server: Server) {
         let (mut server, folder) = (server, tempfile::tempdir().unwrap());
         let manager = open(&server, &folder).await;
         fill(&manager, 1).await;
@@ -128,16 +130,21 @@ on_both! {
         let cut = manager.cut(CheckpointId(2), &Metadata::new()).await.unwrap();
         server.kill();
         server.restart();
-        let failed = cut.persist().await;
-        let error = failed.err().expect("a cut does not outlive its server");
-        assert!(error.advice().is_some(), "{error}");
+        // A cut is a transaction on Postgres, and ends with its server; on Redis it is kept with the data.
+        let mut expected = vec![(1, 1)];
+        match cut.persist().await {
+            Ok(_) => expected.push((2, 2)),
+            Err(error) => assert!(error.advice().is_some(), "{error}"),
+        }
         let archive = manager.checkpoints().unwrap();
-        assert_eq!(archive.list().await.unwrap().iter().map(|c| c.id.0).collect::<Vec<_>>(), [1]);
+        let listed: Vec<u64> = archive.list().await.unwrap().iter().map(|c| c.id.0).collect();
+        assert_eq!(listed, expected.iter().map(|(id, _)| *id).collect::<Vec<u64>>());
         fill(&manager, 3).await;
-        surely(async || manager.archive(CheckpointId(2), &Metadata::new()).await).await;
+        let next = if expected.len() == 1 { 2 } else { 3 };
+        surely(async || manager.archive(CheckpointId(next), &Metadata::new()).await).await;
+        expected.push((next, 3));
         assert_eq!(archive.verify(Select::Latest).await.unwrap().rows, KEYS);
-        for (id, value) in [(1, 1), (2, 3)] {
-            // Recovered elsewhere: later ids are superseded only where somebody goes on.
+        for (id, value) in expected {
             let elsewhere = descriptor(StoreDescriptor::new("memory"), &folder);
             let from = RecoverFrom::Id(CheckpointId(id));
             let elsewhere = StateManager::builder(elsewhere).recover(from).open().await.unwrap();

@@ -7,8 +7,8 @@ use statehold::{
     ErrorKind,
     core::{
         Address, Backend, Batch, Cell, Committed, Condition, Durability, Envelope, Inline, KeyGroup, KeyGroups, Limits,
-        Marker, Model, Mutation, Name, OpenRequest, Options, Ownership, Resources, Result, StateId, StateSpec, Store,
-        Unclean, WriterId,
+        Marker, Model, Mutation, Name, OpenRequest, Options, Ownership, Reads, Resources, Result, StateId, StateSpec,
+        Store, Unclean, WriterId,
     },
 };
 
@@ -107,9 +107,14 @@ impl Log {
 
     /// The numbers in the list, in order.
     pub(crate) async fn numbers(&self) -> Result<Vec<u64>> {
+        self.numbers_in(&*self.store).await
+    }
+
+    /// The numbers that a snapshot shows.
+    pub(crate) async fn numbers_in<R: Reads + ?Sized>(&self, reads: &R) -> Result<Vec<u64>> {
         let (key, group) = (self.key.clone(), self.at().group);
         let request = statehold::core::ScanRequest::all(self.id, group);
-        let rows = statehold::core::collect(&*self.store, request).await?;
+        let rows = statehold::core::collect(reads, request).await?;
         let number = |value: &Bytes| u64::from_be_bytes(value[Envelope::BYTES..].try_into().unwrap());
         Ok(rows.iter().filter(|row| row.key == key).map(|row| number(&row.cell.value)).collect())
     }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use redis::cmd;
 use statehold::{
-    core::{Options, Store},
+    core::{Options, Result, Store},
     testing::servers::{RedisCluster, RedisServer},
 };
 use statehold_redis::RedisBackend;
@@ -101,8 +101,8 @@ fn slots(node: &RedisServer) -> Vec<u16> {
     slots
 }
 
-/// Moves a slot key by key, as `redis-cli --cluster reshard` does; `between` is called at every step.
-fn move_slot(slot: u16, from: &RedisServer, to: &RedisServer, mut between: impl FnMut()) {
+/// Moves a slot key by key, as `redis-cli --cluster reshard` does.
+fn move_slot(slot: u16, from: &RedisServer, to: &RedisServer) {
     let (mut source, mut target) = (admin(from), admin(to));
     let set = |slot: u16, state: &str, node: &str| {
         let mut set = cmd("CLUSTER");
@@ -112,7 +112,6 @@ fn move_slot(slot: u16, from: &RedisServer, to: &RedisServer, mut between: impl 
     set(slot, "IMPORTING", &id(from)).exec(&mut target).unwrap();
     set(slot, "MIGRATING", &id(to)).exec(&mut source).unwrap();
     loop {
-        between();
         let keys: Vec<Vec<u8>> = cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(1).query(&mut source).unwrap();
         let Some(key) = keys.first() else { break };
         let mut migrate = cmd("MIGRATE");
@@ -122,6 +121,32 @@ fn move_slot(slot: u16, from: &RedisServer, to: &RedisServer, mut between: impl 
     for node in [&mut target, &mut source] {
         set(slot, "NODE", &id(to)).exec(node).unwrap();
     }
+}
+
+/// Reads every log, in the store and in a snapshot: each shows all that was acknowledged before, and no hole.
+/// Answers how many reads succeeded.
+async fn look(store: &Arc<dyn Store>, logs: &[Log], acknowledged: u64) -> usize {
+    let mut looks = 0;
+    let mut check = |read: Result<Vec<u64>>| match read {
+        Ok(numbers) => {
+            assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+            assert!(numbers.len() as u64 >= acknowledged, "{} of {acknowledged}", numbers.len());
+            looks += 1;
+        }
+        Err(error) => assert!(error.is_retryable(), "{error}"),
+    };
+    for log in logs {
+        check(log.numbers().await);
+    }
+    match store.snapshot().await {
+        Ok(snapshot) => {
+            for log in logs {
+                check(log.numbers_in(&*snapshot).await);
+            }
+        }
+        Err(error) => assert!(error.is_retryable(), "{error}"),
+    }
+    looks
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,13 +169,23 @@ async fn batch_4_slots_that_move_in_mid_load_lose_and_double_nothing() {
             number
         })
     };
+    let reading = {
+        let (logs, done, over, store) = (logs.clone(), done.clone(), over.clone(), store.clone());
+        tokio::spawn(async move {
+            let mut looks = 0;
+            while over.load(Ordering::SeqCst) > 0 {
+                looks += look(&store, &logs, done.load(Ordering::SeqCst)).await;
+            }
+            looks
+        })
+    };
     let moving = tokio::task::spawn_blocking(move || {
         let nodes = cluster.nodes();
         let masters: Vec<&RedisServer> = nodes.iter().filter(|node| is_master(node)).collect();
         // The data of each master goes to the next one, while the writer goes on.
         for (i, from) in masters.iter().enumerate() {
             for slot in slots(from) {
-                move_slot(slot, from, masters[(i + 1) % masters.len()], || {});
+                move_slot(slot, from, masters[(i + 1) % masters.len()]);
                 let now = done.load(Ordering::SeqCst);
                 while done.load(Ordering::SeqCst) < now + 2 {
                     std::thread::yield_now();
@@ -162,7 +197,8 @@ async fn batch_4_slots_that_move_in_mid_load_lose_and_double_nothing() {
     });
     let _cluster = moving.await.unwrap();
     let last = writing.await.unwrap();
-    assert!(last > 10, "{last}");
+    let looks = reading.await.unwrap();
+    assert!(last > 10 && looks > 10, "{last} {looks}");
     for log in &logs {
         assert_eq!(log.numbers_surely().await, (1..=last).collect::<Vec<_>>());
     }
