@@ -111,7 +111,7 @@ impl Log {
     }
 
     /// The numbers that a snapshot shows.
-    pub(crate) async fn numbers_in<R: Reads + ?Sized>(&self, reads: &R) -> Result<Vec<u64>> {
+    pub(crate) async fn numbers_in(&self, reads: &dyn Reads) -> Result<Vec<u64>> {
         let (key, group) = (self.key.clone(), self.at().group);
         let request = statehold::core::ScanRequest::all(self.id, group);
         let rows = statehold::core::collect(reads, request).await?;
