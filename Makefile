@@ -3,6 +3,8 @@
 
 SHELL := /bin/bash
 SETUP := .ci/setup
+# Suites that start servers once for all their cases: each runs as one process.
+SERVED := package(statehold-conformance) and binary(/^(postgres|redis|redis_cluster)$$/)
 
 help:
 	@echo "make quickstart   build statehold, count the words of docs/ on RocksDB"
@@ -21,7 +23,8 @@ test: lint docs
 	$(SETUP) && cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
 	$(SETUP) && .ci/direction
 	$(SETUP) && CXX=none LIBCLANG_PATH=/none cargo check --quiet -p statehold
-	$(SETUP) tests && cargo nextest run --workspace
+	$(SETUP) tests && cargo nextest run --workspace -E 'not ($(SERVED))'
+	$(SETUP) && cargo test --workspace --test postgres --test redis --test redis_cluster
 	$(SETUP) && cargo test --workspace --doc
 
 fmt:

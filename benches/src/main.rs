@@ -4,7 +4,6 @@
 mod large;
 mod native;
 mod ratio;
-mod raw;
 mod report;
 mod streaming;
 mod wordcount;
@@ -41,8 +40,11 @@ enum Bench {
         #[arg(long, value_delimiter = ',', default_value = "value,map,list")]
         parts: Vec<String>,
     },
-    /// Typed operations with buffer and cache off against raw RocksDB writing the same bytes.
+    /// Typed operations with buffer and cache off against the engine's raw driver writing the same bytes.
     Ratio {
+        /// The engine: rocksdb, redis or postgres; of the two latter a private server is started.
+        #[arg(long, default_value = "rocksdb")]
+        kind: String,
         /// Keys.
         #[arg(long, default_value_t = 300_000)]
         n: u64,
@@ -80,7 +82,7 @@ enum Bench {
 async fn main() -> Result<()> {
     match Arguments::parse().bench {
         Bench::Streaming { n, kind, parts } => streaming_rows(n, &kind, &parts).await,
-        Bench::Ratio { n, repeat } => ratio::run(n, repeat).await,
+        Bench::Ratio { kind, n, repeat } => ratio::run(&kind, n, repeat).await,
         Bench::Large { n, engine } => large::run(n, engine << 20).await,
         Bench::Native { n } => native::run(n).await,
         Bench::Wordcount { megabytes, repeat } => wordcount::run(megabytes, repeat),

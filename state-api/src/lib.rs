@@ -46,7 +46,7 @@ pub use manager::{ManagerBuilder, MemoryUse, PendingCheckpoint, RecoverFrom, Sta
 pub use pool::TokioPool;
 pub use registry::Registry;
 pub use state::{
-    Codec, Json, KeyListState, KeyMapState, KeyValueState, MapCursor, Postcard, Raw, ScanOrder, Summary, Value,
+    Codec, Json, KeyListState, KeyMapState, KeyValueState, MapCursor, Postcard, Raw, ScanOrder, Source, Summary, Value,
     ValueType, Versioned, WriteBatch,
 };
 pub use statehold_core::{

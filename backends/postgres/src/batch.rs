@@ -13,14 +13,14 @@ use statehold_core::{Batch, Cell, Condition, Form, KeyGroup, Marker, Model, Muta
 
 use crate::{
     bits::{expiry, flip},
-    catalog, error,
+    catalog, error, plain,
     pool::Work,
     store::{Forms, form_in},
 };
 
 /// Where rows are, column by column.
 #[derive(Default)]
-struct Places {
+pub(crate) struct Places {
     state: Vec<i32>,
     group: Vec<i16>,
     key: Vec<Bytes>,
@@ -33,7 +33,7 @@ impl Places {
         self.key.push(key.clone());
     }
 
-    fn add(&self, to: &mut PgArguments) -> Result<(), BoxDynError> {
+    pub(crate) fn add(&self, to: &mut PgArguments) -> Result<(), BoxDynError> {
         to.add(&self.state[..])?;
         to.add(&self.group[..])?;
         to.add(slices(&self.key))
@@ -64,12 +64,12 @@ struct Conditions {
 }
 
 #[derive(Default)]
-struct Puts {
-    at: Places,
+pub(crate) struct Puts {
+    pub(crate) at: Places,
     /// `None` is an element to append.
-    sub: Vec<Option<Bytes>>,
-    value: Vec<Bytes>,
-    expires: Vec<Option<i64>>,
+    pub(crate) sub: Vec<Option<Bytes>>,
+    pub(crate) value: Vec<Bytes>,
+    pub(crate) expires: Vec<Option<i64>>,
     index: Vec<Option<i32>>,
     draw: Vec<Option<i64>>,
 }
@@ -102,15 +102,15 @@ pub(crate) struct Statement {
     pub(crate) epoch: i64,
     pub(crate) session: i64,
     pub(crate) now: i64,
-    groups: Vec<i16>,
-    states: Vec<i32>,
+    pub(crate) groups: Vec<i16>,
+    pub(crate) states: Vec<i32>,
     marker: Option<Marker>,
     conditions: Conditions,
     ranges: (Places, Vec<Bytes>, Vec<Option<Bytes>>),
     trims: (Places, Vec<i64>),
     deletes: (Places, Vec<Bytes>),
     heads: Places,
-    puts: Puts,
+    pub(crate) puts: Puts,
     revisions: Draws,
     ordinals: Draws,
     /// Which revision each mutation drew: group (an index) and place, from 1.
@@ -191,6 +191,13 @@ impl Statement {
             // `Form::check_mutation` knows all kinds that there are.
             _ => {}
         }
+    }
+
+    /// Only puts of whole records that take no number from their groups, under no condition and without a marker.
+    fn is_plain(&self) -> bool {
+        let others = [&self.conditions.at, &self.ranges.0, &self.trims.0, &self.deletes.0, &self.heads];
+        let drawn = self.revisions.given().or(self.ordinals.given());
+        self.marker.is_none() && drawn.is_none() && others.iter().all(|places| places.key.is_empty())
     }
 
     /// The revisions of the commit, mutation by mutation; nothing if no state of it keeps any.
@@ -285,6 +292,7 @@ impl Puts {
 }
 
 /// What the commit function answers.
+#[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) outcome: String,
     pub(crate) incarnation: Option<i32>,
@@ -302,6 +310,9 @@ impl Work for Statement {
     type Out = Answer;
 
     async fn run(&self, on: &mut PgConnection) -> Result<Answer, SqlError> {
+        if self.is_plain() {
+            return plain::run(self, on).await;
+        }
         let arguments = self.arguments().map_err(SqlError::Encode)?;
         let row: PgRow = query_with(SQL, arguments).fetch_one(on).await?;
         Ok(Answer {

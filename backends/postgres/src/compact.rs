@@ -52,6 +52,9 @@ impl Inner {
     /// Removes the entries of states that were dropped or replaced.
     pub(crate) async fn purge(&self) -> Result<()> {
         let dead = self.pool.read(&Dead { store: self.store }).await?;
+        if !dead.is_empty() {
+            self.pool.read(&Settle { store: self.store }).await?;
+        }
         for state in dead {
             while self.lasting(self.pool.write(&Erase { state }).await)? {}
             self.lasting(self.pool.write(&Forget { state }).await)?;
@@ -141,6 +144,20 @@ impl Work for Dead {
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
         query_scalar("SELECT id FROM states WHERE store = $1 AND phase = 'dead'").bind(self.store).fetch_all(on).await
+    }
+}
+
+/// Waits for the commits under way: one of them may have begun before the states were dropped.
+struct Settle {
+    store: i32,
+}
+
+impl Work for Settle {
+    type Out = ();
+
+    async fn run(&self, on: &mut PgConnection) -> Result<(), SqlError> {
+        let sql = "SELECT FROM key_groups g WHERE g.store = $1 ORDER BY g.grp FOR UPDATE";
+        query(sql).bind(self.store).execute(on).await.map(drop)
     }
 }
 

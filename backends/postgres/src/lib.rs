@@ -27,6 +27,7 @@ mod load;
 mod migrate;
 mod open;
 mod operate;
+mod plain;
 mod pool;
 mod publish;
 mod read;
@@ -34,6 +35,7 @@ mod register;
 mod scan;
 mod snapshot;
 mod store;
+mod task;
 
 pub use backend::PostgresBackend;
 pub use migrate::{Migrations, SCHEMA_VERSION};

@@ -24,6 +24,7 @@ use crate::{
     error,
     pool::{Pool, Work},
     snapshot::Session,
+    task::ToTheEnd,
 };
 
 /// What a handle, its snapshots and its loaders share.
@@ -65,17 +66,15 @@ impl Inner {
         error.in_store(&self.name)
     }
 
-    /// Does `work` in a task of its own once it is polled: it goes on to its end if the future is dropped, and the
-    /// connection is always left in order.
+    /// Does `work` once it is polled: it goes on to its end if the future is dropped, and the connection is always
+    /// left in order.
     pub(crate) fn task<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Op<'static, T> {
         let inner = Arc::clone(self);
-        Op::boxed(async move {
-            let ended = inner.runtime.spawn(work).await;
-            ended.unwrap_or_else(|_| Err(stopped())).map_err(|e| inner.named(e))
-        })
+        let named = async move { work.await.map_err(|e| inner.named(e)) };
+        Op::boxed(ToTheEnd::new(self.runtime.clone(), named))
     }
 
     pub(crate) fn check_writable(&self) -> Result<()> {
@@ -135,11 +134,6 @@ pub(crate) type Forms = HashMap<StateId, Form>;
 /// The form of a state that was looked up before.
 pub(crate) fn form_in(forms: &Forms, state: StateId) -> Result<Form> {
     forms.get(&state).copied().ok_or_else(error::gone)
-}
-
-fn stopped() -> Error {
-    Error::new(statehold_core::ErrorKind::Unavailable, "the task ended without an answer")
-        .advise("the runtime is shutting down")
 }
 
 struct LastMarker {

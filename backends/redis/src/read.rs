@@ -166,15 +166,20 @@ fn list_cell(form: Form, head: &[u8], value: bytes::Bytes, now: Millis) -> Resul
     Ok(lives.then(|| Cell::new(value)))
 }
 
+/// One command for all records of a hash.
 fn runs<'a>(catalog: &Catalog, at: &'a [Address], indices: &[usize]) -> Result<Vec<Run<'a>>> {
+    let mut sorted = indices.to_vec();
+    sorted.sort_by(|a, b| {
+        let place = |index: &usize| (at[*index].state, at[*index].group);
+        place(a).cmp(&place(b)).then_with(|| at[*a].key.cmp(&at[*b].key))
+    });
     let mut runs: Vec<Run<'a>> = Vec::new();
-    for &index in indices {
+    for index in sorted {
         let at = &at[index];
         let form = catalog.form(at.state)?;
         let (key, field) =
             if form.model == Model::Map { (Some(&at.key[..]), &at.sub[..]) } else { (None, &at.key[..]) };
         let same = |run: &Run<'_>| run.form.id == form.id && run.group == at.group && run.key == key;
-        // Neighbours mostly; a scattered request makes more commands, and the same answer.
         match runs.last_mut().filter(|run| same(run)) {
             Some(run) => run.records.push((index, field)),
             None => runs.push(Run { form, group: at.group, key, records: vec![(index, field)] }),

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use statehold_core::{Compacted, Durability, Error, ErrorKind, KeyGroups, Name, Resources, Result, Store};
 
 use self::handles::Handles;
-use crate::{archive::Archive, config::Descriptor, runtime::StoreRuntime};
+use crate::{archive::Archive, config::Descriptor, runtime::StoreRuntime, state::Source};
 
 pub use self::{
     builder::{ManagerBuilder, RecoverFrom},
@@ -98,6 +98,17 @@ impl StateManager {
     /// `NotFound` listing the stores there are.
     pub fn store(&self, name: &str) -> Result<Arc<dyn Store>> {
         self.0.runtime(name).map(|r| r.store.clone())
+    }
+
+    /// The source `name` of a job whose positions the store `store` keeps.
+    ///
+    /// # Errors
+    /// `NotFound` listing the stores there are; `Unsupported` if the store is not atomic as a whole; what the engine
+    /// fails with.
+    pub async fn source(&self, store: &str, name: &str) -> Result<Source> {
+        let runtime = self.0.runtime(store)?.clone();
+        runtime.check_open()?;
+        Source::open(runtime, self.0.namespace.as_str(), name).await
     }
 
     /// Returns once everything written before is as durable as each store promises; the weakest of the levels.

@@ -66,6 +66,11 @@ fn by_group(mutations: Vec<Mutation>) -> Vec<Vec<Mutation>> {
     parts.into_iter().map(|(_, part)| part).collect()
 }
 
+/// Whether a commit that failed so may have happened, or may the next time.
+pub(crate) fn is_unknown(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Indeterminate | ErrorKind::Timeout | ErrorKind::Unavailable)
+}
+
 impl StoreRuntime {
     async fn flush_sealed(&self) {
         let Some(buffer) = &self.buffer else { return };
@@ -119,19 +124,18 @@ impl StoreRuntime {
     }
 
     /// Commits, and sends again what may or may not have happened: the marker makes that harmless.
-    async fn commit_again(&self, batch: Batch) -> Result<()> {
-        let mut tries = 1;
-        loop {
-            let sent = if batch.marker.is_some() && tries < TRIES { Some(batch.clone()) } else { None };
-            let last = sent.is_none();
-            let Err(error) = self.commit_beneath(sent.unwrap_or_else(|| batch.clone())).await else { return Ok(()) };
-            let again = matches!(error.kind(), ErrorKind::Indeterminate | ErrorKind::Timeout | ErrorKind::Unavailable);
-            if last || !again {
-                return Err(error);
+    pub(super) async fn commit_again(&self, mut batch: Batch) -> Result<Committed> {
+        let tries = if batch.marker.is_some() { TRIES } else { 1 };
+        for attempt in 1.. {
+            let sent = if attempt < tries { batch.clone() } else { std::mem::take(&mut batch) };
+            match self.commit_beneath(sent).await {
+                Err(error) if attempt < tries && is_unknown(&error) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(20 << attempt)).await;
+                }
+                outcome => return outcome,
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20 << tries)).await;
-            tries += 1;
         }
+        Err(Error::internal("a commit was not tried"))
     }
 
     /// Commits while no reader holds commits back.

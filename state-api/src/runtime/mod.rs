@@ -11,6 +11,7 @@ mod stripes;
 mod tests;
 
 pub(crate) use buffer::Stage;
+pub(crate) use flush::is_unknown;
 pub(crate) use reader::Reader;
 pub(crate) use store::{StoreRuntime, to_the_end};
 pub(crate) use stripes::Seen;

@@ -200,8 +200,8 @@ impl StoreRuntime {
     }
 
     /// Commits a batch over states of which some are staged: everything staged goes first, and `then`
-    /// (which drops cached values) runs before anybody writes again. Runs to its end even if the
-    /// caller goes away.
+    /// (which drops cached values) runs before anybody writes again. With a marker it is sent again while its
+    /// outcome is unknown. Runs to its end even if the caller goes away.
     pub(crate) async fn commit_in_order(
         self: &Arc<Self>,
         batch: Batch,
@@ -216,7 +216,7 @@ impl StoreRuntime {
             if let Some(buffer) = &runtime.buffer {
                 buffer.bypass();
             }
-            let outcome = runtime.commit_beneath(batch).await;
+            let outcome = runtime.commit_again(batch).await;
             if let Some(buffer) = &runtime.buffer {
                 buffer.bypassed(&runtime.stripes, written.iter(), then);
             }

@@ -4,13 +4,14 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use bytes::Bytes;
 use statehold_core::{
-    Address, AtomicScope, Batch, Cell, Condition, ConditionsFailed, Error, Mutation, Reads as _, Result, Revision,
+    Address, AtomicScope, Batch, Cell, Condition, ConditionsFailed, Error, Marker, Mutation, Reads as _, Result,
+    Revision,
     key::{EncodeKey, Key},
     staged::Generation,
 };
 
 use super::{
-    KeyListState, KeyMapState, KeyValueState,
+    KeyListState, KeyMapState, KeyValueState, Source,
     core::StateCore,
     list::{stage_elements, staged_size},
 };
@@ -261,6 +262,29 @@ impl WriteBatch {
         self.stage(&runtime).await
     }
 
+    /// Applies the batch and stores `position` with it, in one atomic commit: all of it happened, or nothing.
+    /// What was staged before goes first. A batch without changes moves the position alone.
+    ///
+    /// # Errors
+    /// - `Conflict` if conditions failed, or if another handle has gone on with the source: nothing was written.
+    /// - `Indeterminate`, `Timeout` or `Unavailable`: it happened or not. [`Source::reload`] tells, and until then
+    ///   further commits are refused.
+    /// - As [`WriteBatch::commit`].
+    pub async fn commit_at(self, source: &mut Source, position: impl Into<Bytes>) -> Result<()> {
+        let position = position.into();
+        let runtime = source.runtime().clone();
+        if self.runtime.as_ref().is_some_and(|own| !Arc::ptr_eq(own, &runtime)) {
+            return Err(Error::invalid(format!("the source is in store `{}`, the batch is for another", runtime.name))
+                .advise("a batch and its position are atomic within one store"));
+        }
+        self.cores.iter().try_for_each(|core| core.check())?;
+        self.check_scope(&runtime)?;
+        let marker = source.next(&position)?;
+        let (batch, uncache) = self.into_batch(Some(marker));
+        let outcome = runtime.commit_in_order(batch, move || uncache.iter().for_each(|u| u())).await;
+        source.settle(position, outcome.map(|committed| committed.duplicate)).await
+    }
+
     /// What its changes count towards the limit, in bytes.
     fn size(&self) -> usize {
         self.changes.batch_bytes() + self.appends.iter().map(|(at, (cells, _))| staged_size(at, cells)).sum::<usize>()
@@ -280,15 +304,19 @@ impl WriteBatch {
         Ok(())
     }
 
-    async fn commit_directly(self, runtime: &Arc<StoreRuntime>) -> Result<()> {
+    fn into_batch(self, marker: Option<Marker>) -> (Batch, Vec<Uncache>) {
         let mut mutations = self.changes.mutations();
         mutations.extend(self.appends.into_iter().map(|(at, (cells, _))| Mutation::Append { at, cells }));
-        let mut batch = Batch { marker: None, conditions: self.conditions, mutations };
+        let mut batch = Batch { marker, conditions: self.conditions, mutations };
         batch.sort();
+        (batch, self.uncache)
+    }
+
+    async fn commit_directly(self, runtime: &Arc<StoreRuntime>) -> Result<()> {
+        let (batch, uncache) = self.into_batch(None);
         if !runtime.is_buffered() {
             return runtime.commit(batch).await.map(drop);
         }
-        let uncache = self.uncache;
         runtime.commit_in_order(batch, move || uncache.iter().for_each(|u| u())).await.map(drop)
     }
 

@@ -11,6 +11,7 @@ mod map;
 mod metrics;
 mod scan;
 mod scratch;
+mod source;
 mod summary;
 
 pub use batch::WriteBatch;
@@ -19,4 +20,5 @@ pub use kv::{KeyValueState, Versioned};
 pub use list::KeyListState;
 pub use map::{KeyMapState, MapCursor};
 pub use scan::ScanOrder;
+pub use source::Source;
 pub use summary::Summary;

@@ -15,4 +15,5 @@ mod model;
 mod polled;
 mod scan;
 mod schema;
+mod source;
 mod ttl;

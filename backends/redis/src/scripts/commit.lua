@@ -224,10 +224,24 @@ local change = {}
 
 change.P = function(place)
   local rev, count = tonumber(take()), tonumber(take())
+  local hash, order = U .. 'h' .. place, U .. 'o' .. place
   each(1, count, CHUNK, function(from, to)
+    if rev == 0 and (c == 0 or not imaging) then
+      -- The arguments are the rows as they are.
+      local first, last = P + 2 * (from - 1), P + 2 * to - 1
+      if call('HSET', hash, unpack(ARGV, first, last)) > 0 then
+        local members = {}
+        for at = first, last, 2 do
+          members[#members + 1] = 0
+          members[#members + 1] = ARGV[at]
+        end
+        call('ZADD', order, unpack(members))
+      end
+      return
+    end
     local rows, names = rows_of(rev, from, to)
     keep_rows(place, names)
-    if call('HSET', U .. 'h' .. place, unpack(rows)) > 0 then add_names(U .. 'o' .. place, names) end
+    if call('HSET', hash, unpack(rows)) > 0 then add_names(order, names) end
   end)
   P = P + (2 + rev) * count
 end
