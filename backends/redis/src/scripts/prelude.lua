@@ -51,3 +51,7 @@ local function image(U, place, cuts, cut, key)
     if e >= cut and call('ZSCORE', U .. 'v' .. e .. '.' .. place, key) then return e end
   end
 end
+
+-- In a Cluster a slot may be on its way to another node, and some of the unit's keys with it: what is not here would
+-- be taken for absent. A key that never exists makes Redis refuse the script then, before it did anything.
+if string.find(ARGV[1], '{%d+%.%d+}$') then call('EXISTS', KEYS[1], ARGV[1] .. '~') end

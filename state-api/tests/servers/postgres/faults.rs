@@ -67,7 +67,7 @@ async fn own_5_a_deadlock_is_tried_again_and_the_commit_is_in_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_3_a_store_without_a_connection_says_so_and_goes_on_when_there_is_one() {
     let server = PostgresServer::builder().setting("max_connections", "8").start().unwrap();
-    let short = options(&server.url()).with("timeout_ms", 300);
+    let short = options(&server.url()).with("timeout_ms", 1000);
     let log = Log::of(open(short).await.unwrap()).await.unwrap();
     let mut mine = admin(&server).await;
     log.append(1).await.unwrap();

@@ -1,6 +1,7 @@
 //! What only Redis does.
 
 mod cluster;
+mod cuts;
 mod faults;
 mod opening;
 mod refusals;
