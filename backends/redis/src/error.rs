@@ -27,8 +27,7 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
             | Server::ReadOnly,
         )
         | Kind::ClusterConnectionNotFound => Fate::RefusedForNow,
-        // A slot is on its way to another node: the scripts notice before they write.
-        Kind::Server(_) if text(error).contains("non local key") => Fate::RefusedForNow,
+        _ if is_moving(error) => Fate::RefusedForNow,
         Kind::Server(_) | Kind::Extension if error.code() == Some("BUSY") => Fate::RefusedForNow,
         _ if is_crowded(error) => Fate::RefusedForNow,
         Kind::Server(_)
@@ -40,6 +39,11 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
         _ if error.is_connection_refusal() => Fate::RefusedForNow,
         _ => Fate::Unknown,
     }
+}
+
+/// A slot is on its way to another node: scripts notice before they read or write.
+fn is_moving(error: &RedisError) -> bool {
+    matches!(error.kind(), Kind::Server(_)) && text(error).contains("non local key")
 }
 
 /// The server takes no more connections.
@@ -97,6 +101,13 @@ pub(crate) fn typed(error: &RedisError) -> Error {
             );
         }
         _ => {}
+    }
+    if is_moving(error) {
+        return make(
+            ErrorKind::Unavailable,
+            "a slot of the Redis Cluster is on its way to another node",
+            "try again when it has arrived; see `redis-cli --cluster check`",
+        );
     }
     if is_crowded(error) {
         return make(
