@@ -41,15 +41,20 @@ fn drop_empty_lists(rows: &mut Vec<StoredRow>) {
 /// One answer.
 #[derive(Debug, Clone, PartialEq)]
 enum Answer {
-    Applied { duplicate: bool, revisions: usize },
+    Applied {
+        duplicate: bool,
+        revisions: usize,
+    },
     Refused(ErrorKind, Vec<usize>),
     Cells(Vec<Option<Stored>>),
-    Page(Vec<(Bytes, Stored)>),
+    /// `None` where the scan is over already: one engine notices that a page later than another, and then shows what
+    /// was written meanwhile.
+    Page(Option<Vec<(Bytes, Stored)>>),
     Archive(Vec<StateSpec>, BTreeMap<(String, KeyGroup), Vec<StoredRow>>, Option<Millis>),
 }
 
 /// The answers to one step, in order.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Seen(Vec<Answer>);
 
 impl Seen {
@@ -67,10 +72,15 @@ impl Seen {
         self.0.push(Answer::Cells(cells.iter().map(|cell| cell.as_ref().map(stored)).collect()));
     }
 
-    /// `None` where the scan is over already: an engine may notice that a page later than another.
     pub(super) fn page(&mut self, page: Option<&Page>) {
-        let rows = page.iter().flat_map(|page| &page.rows).map(|row| (row.key.clone(), stored(&row.cell)));
-        self.0.push(Answer::Page(rows.collect()));
+        let rows = |page: &Page| page.rows.iter().map(|row| (row.key.clone(), stored(&row.cell))).collect();
+        self.0.push(Answer::Page(page.map(rows)));
+    }
+
+    /// Whether both answered alike.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        let over = |answer: &Answer| matches!(answer, Answer::Page(None));
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(a, b)| a == b || over(a) || over(b))
     }
 
     pub(super) fn tape(&mut self, tape: &Tape) {
