@@ -98,7 +98,9 @@ impl<'a> Driver<'a> {
             Operation::Commit { changes, doubts, mark } => self.commit(changes, doubts, *mark, before).await?,
             Operation::Read { table, records } => self.read(*table, records, after).await?,
             Operation::Scan { table, group, part, rows } => {
-                self.scan = Some((*table, self.scan_of(*table, *group, *part)));
+                let scan = self.scan_of(*table, *group, *part);
+                self.walk(scan.clone(), *rows).await?;
+                self.scan = Some((*table, scan));
                 self.page(*rows, after).await?;
             }
             Operation::Page { rows } => self.page(*rows, after).await?,
@@ -276,12 +278,18 @@ impl<'a> Driver<'a> {
         ScanRequest { range, ..request }
     }
 
+    /// Reads all pages at once, for the comparison with other engines: they may end their pages at different rows,
+    /// and so see different things of what is written between two of them.
+    async fn walk(&mut self, mut request: ScanRequest, rows: usize) -> Verdict {
+        request.limit = PageLimit { rows, ..PageLimit::default() };
+        let found = statehold_core::collect(&*self.store, request).await?;
+        self.seen.rows(&found);
+        Ok(())
+    }
+
     /// Reads the scan's next page; it must be the beginning of what the model has behind the cursor.
     async fn page(&mut self, rows: usize, model: &Reference) -> Verdict {
-        let Some((table, mut request)) = self.scan.take() else {
-            self.seen.page(None);
-            return Ok(());
-        };
+        let Some((table, mut request)) = self.scan.take() else { return Ok(()) };
         request.limit = PageLimit { rows, ..PageLimit::default() };
         let page = self.store.scan(&request).finish().await?;
         let group = |key: &Bytes| KeyGroup::of(key, self.groups) == request.group;
@@ -292,7 +300,6 @@ impl<'a> Driver<'a> {
             .map(|(at, _)| at)
             .filter(|(key, sub)| group(key) && behind(key, sub) && request.range.contains(key, sub));
         ensure!(page.rows.len() <= rows, "a page of {rows} has {} rows", page.rows.len());
-        self.seen.page(Some(&page));
         for row in &page.rows {
             let at = (row.key.clone(), row.sub.clone());
             ensure_eq!(Some(&at), left.next(), "the next row of {request:?}");

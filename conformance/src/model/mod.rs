@@ -25,7 +25,7 @@ use crate::{
     case::cases,
     context::{Context, GROUPS},
     dice::mix,
-    failure::{Failure, Verdict, ensure},
+    failure::{Failure, Verdict, ensure_eq},
 };
 
 pub(crate) const CASES: &[Case] = cases![Model:
@@ -215,7 +215,7 @@ fn agree(engines: &[(&str, &Context)], drivers: &mut [Driver<'_>]) -> Verdict {
     let mut seen = drivers.iter_mut().map(Driver::take_seen).zip(engines);
     let Some((first, (name, _))) = seen.next() else { return Ok(()) };
     for (other, (other_name, _)) in seen {
-        ensure!(other.agrees(&first), "{other_name} against {name}: expected {first:?}, found {other:?}");
+        ensure_eq!(other, first, "{other_name} against {name}");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use statehold_core::{
-    ArchiveStep, Cell, Committed, ConditionsFailed, ErrorKind, KeyGroup, Millis, Model, Page, Result, Row, StateSpec,
+    ArchiveStep, Cell, Committed, ConditionsFailed, ErrorKind, KeyGroup, Millis, Model, Result, Row, StateSpec,
 };
 
 use crate::tape::Tape;
@@ -41,20 +41,15 @@ fn drop_empty_lists(rows: &mut Vec<StoredRow>) {
 /// One answer.
 #[derive(Debug, Clone, PartialEq)]
 enum Answer {
-    Applied {
-        duplicate: bool,
-        revisions: usize,
-    },
+    Applied { duplicate: bool, revisions: usize },
     Refused(ErrorKind, Vec<usize>),
     Cells(Vec<Option<Stored>>),
-    /// `None` where the scan is over already: one engine notices that a page later than another, and then shows what
-    /// was written meanwhile.
-    Page(Option<Vec<(Bytes, Stored)>>),
+    Rows(Vec<(Bytes, Bytes, Stored)>),
     Archive(Vec<StateSpec>, BTreeMap<(String, KeyGroup), Vec<StoredRow>>, Option<Millis>),
 }
 
 /// The answers to one step, in order.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Seen(Vec<Answer>);
 
 impl Seen {
@@ -72,15 +67,9 @@ impl Seen {
         self.0.push(Answer::Cells(cells.iter().map(|cell| cell.as_ref().map(stored)).collect()));
     }
 
-    pub(super) fn page(&mut self, page: Option<&Page>) {
-        let rows = |page: &Page| page.rows.iter().map(|row| (row.key.clone(), stored(&row.cell))).collect();
-        self.0.push(Answer::Page(page.map(rows)));
-    }
-
-    /// Whether both answered alike.
-    pub(super) fn agrees(&self, other: &Self) -> bool {
-        let over = |answer: &Answer| matches!(answer, Answer::Page(None));
-        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(a, b)| a == b || over(a) || over(b))
+    pub(super) fn rows(&mut self, rows: &[Row]) {
+        let row = |row: &Row| (row.key.clone(), row.sub.clone(), stored(&row.cell));
+        self.0.push(Answer::Rows(rows.iter().map(row).collect()));
     }
 
     pub(super) fn tape(&mut self, tape: &Tape) {
