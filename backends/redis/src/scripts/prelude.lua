@@ -1,6 +1,7 @@
 -- What the scripts share. A unit's keys have one hash tag; `m` is its meta hash:
 -- e epoch, i incarnation, q sequence, f floor of time, os/on next list ordinal,
--- c newest open cut, x greatest cut seen, cl open cuts, cs cuts whose pre-images are kept.
+-- c newest cut kept, x greatest cut seen, cl open cuts, cs cuts whose pre-images are kept,
+-- cg cuts whose pre-images are to be swept.
 -- Keys are never compared with `<` (strcoll) and u64 never become numbers (doubles).
 local call = redis.call
 local CHUNK = 2000

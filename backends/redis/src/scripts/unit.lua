@@ -15,18 +15,17 @@ end
 -- Cuts whose pre-images nobody reads any more, until they are swept: the answer that names them may be lost.
 local gone = ids(m[9] or '')
 
--- Keeps only the pre-images that the cuts still open may need; answers the cuts to be swept.
+-- Keeps only the pre-images that the cuts still open may need; answers the cuts to be swept. Commits go on to keep
+-- pre-images for the newest cut kept, closed or not: for an older one they would keep what was changed since.
 local function close(still)
   local oldest, newest = nil, 0
-  for _, id in ipairs(still) do
-    oldest = math.min(oldest or id, id)
-    newest = math.max(newest, id)
-  end
+  for _, id in ipairs(still) do oldest = math.min(oldest or id, id) end
   local kept = {}
   for _, id in ipairs(ids(m[8])) do
     local list = (oldest and id >= oldest) and kept or gone
     list[#list + 1] = id
   end
+  for _, id in ipairs(kept) do newest = math.max(newest, id) end
   local function list(of) return table.concat(of, ',') end
   call('HSET', META, 'c', newest, 'cl', list(still), 'cs', list(kept), 'cg', list(gone))
   return gone

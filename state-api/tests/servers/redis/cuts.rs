@@ -58,3 +58,21 @@ async fn life_9_a_cut_whose_closing_was_cut_off_leaves_nothing() {
         assert_eq!(kept(server), [""; 0], "{cut:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn life_2_a_cut_stays_what_it_was_when_a_later_one_is_closed_before_it() {
+    let server = server();
+    let log = Log::of(open(options(&server.url())).await.unwrap()).await.unwrap();
+    log.append(1).await.unwrap();
+    let older = log.store.snapshot().await.unwrap();
+    let later = log.store.snapshot().await.unwrap();
+    log.append(2).await.unwrap();
+    drop(later);
+    // Behind it the later cut is closed.
+    log.store.compact().await.unwrap();
+    log.append(3).await.unwrap();
+    assert_eq!(log.numbers_in(&*older).await.unwrap(), [1]);
+    drop(older);
+    log.store.compact().await.unwrap();
+    assert_eq!(kept(&server), [""; 0]);
+}
