@@ -3,8 +3,10 @@
 mod checkpoints;
 mod config;
 mod conform;
+mod copy;
 mod failure;
 mod kinds;
+mod migrate;
 mod out;
 mod quickstart;
 mod recover;
@@ -51,6 +53,10 @@ enum Command {
     Checkpoints(checkpoints::Arguments),
     /// Make the stores what a checkpoint shows
     Recover(recover::Arguments),
+    /// Copy a store's content into another store, whatever their engines
+    Copy(copy::Arguments),
+    /// Migrate the tables of a Postgres store, up and down
+    Migrate(migrate::Arguments),
     /// Prove that the engine of a store keeps the storage contract, in places of its own
     Conform(conform::Arguments),
 }
@@ -66,6 +72,8 @@ fn run(command: Command) -> Result<()> {
         Command::Delete(arguments) => asynchronously(state::delete(arguments)),
         Command::Checkpoints(arguments) => asynchronously(checkpoints::run(arguments)),
         Command::Recover(arguments) => asynchronously(recover::run(arguments)),
+        Command::Copy(arguments) => asynchronously(copy::run(arguments)),
+        Command::Migrate(arguments) => asynchronously(migrate::run(arguments)),
         // The suite makes a runtime for each case.
         Command::Conform(arguments) => conform::run(&arguments),
     }

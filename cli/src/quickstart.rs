@@ -2,8 +2,8 @@
 //! wherever it was killed.
 //!
 //! Counts are gathered in memory and applied to the states in large pieces. What a checkpoint shows is
-//! always the counts of one [position](position::Position) in the input, which is stored with it; each run begins
-//! by going back to the latest checkpoint.
+//! always the counts of one [position](position::Position) in the input, which is stored with it. A run begins by
+//! going back to the latest checkpoint; or, where the store keeps the position with the counts, in place.
 
 mod count;
 mod fingerprint;
@@ -14,20 +14,27 @@ mod position;
 mod progress;
 mod reader;
 mod report;
+mod resume;
+mod server;
 mod states;
 mod tally;
 mod words;
 
 use std::{path::PathBuf, time::Instant};
 
-use statehold::{
-    ErrorKind, RecoverFrom, Result, StateManager,
-    archive::{CheckpointInfo, Select},
-};
+use statehold::Result;
 
 use self::{
-    count::Counter, input::Input, output::Output, place::Place, position::Position, progress::Progress, reader::Reader,
-    report::Report, states::States,
+    count::Counter,
+    input::Input,
+    output::Output,
+    place::Place,
+    progress::Progress,
+    reader::Reader,
+    report::{Report, Resumed},
+    resume::Begin,
+    server::{Server, Store},
+    states::States,
 };
 use crate::out::Out;
 
@@ -36,7 +43,10 @@ pub(crate) struct Arguments {
     /// The text: a file, or a folder whose regular files are read in byte order of path [default: the repository's docs]
     #[arg(long, value_name = "FILE|DIR")]
     input: Option<PathBuf>,
-    /// A descriptor with a store and an archive; states it lacks are added [default: RocksDB under ./statehold-quickstart]
+    /// The engine, below a folder that is made here; servers are private ones, and run as long as this does
+    #[arg(long, value_enum, default_value_t = Store::Rocksdb, conflicts_with = "config")]
+    store: Store,
+    /// A descriptor with a store and an archive; states it lacks are added
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Take a checkpoint at the end of the line that completes this many words, again and again
@@ -60,33 +70,34 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let input_path = arguments.input.unwrap_or_else(default_input);
     let input = Input::list(&input_path)?;
     let output = arguments.output.map(Output::check).transpose()?;
-    let mut place = Place::choose(arguments.config)?;
+    let mut place = Place::choose(arguments.config, arguments.store)?;
     place.refuse_within(&input)?;
-    let descriptor = place.descriptor()?;
+    let server = place.start()?;
+    let descriptor = place.descriptor(server.as_ref())?;
 
     let begun = Instant::now();
-    let builder = StateManager::builder(descriptor).owner("statehold quickstart");
-    let manager = builder.recover(RecoverFrom::LatestOrEmpty).open().await?;
-    let latest = latest(&manager).await?;
-    let position = latest.as_ref().map(|l| Position::of_metadata(&l.summary.metadata)).transpose()?;
-    let position = position.unwrap_or_else(Position::beginning);
-    let resumed = latest.as_ref().map(|l| l.summary.id.0);
-    tracing::info!(checkpoint = resumed, bytes = position.bytes, "opened");
+    let mut begin = Begin::open(&descriptor).await?;
+    let manager = begin.manager.clone();
+    let (resumed, position) = (begin.latest.as_ref().map(|l| l.summary.id.0), begin.position.clone());
+    tracing::info!(checkpoint = resumed, bytes = position.bytes, in_place = begin.in_place, "opened");
 
     let progress = Progress::new(input.bytes(), "checking what was counted");
     let reader = Reader::resume(input.clone(), &position, |bytes| progress.advance(bytes))?;
     progress.begin("counting");
     let states = States::open(&manager).await?;
-    let mut counter = Counter::new(&manager, states, reader, &position, latest, arguments.checkpoint_every, &progress)?;
+    let in_place = begin.in_place;
+    let mut counter = Counter::new(&mut begin, states, reader, arguments.checkpoint_every, &progress)?;
     counter.run().await?;
     let counted = counter.finish().await?;
     progress.finish();
 
-    let mut report = Report::new((&input_path, &input), &place, (resumed, &position), &counted, begun.elapsed());
+    let resumed = Resumed { checkpoint: resumed, position: &position, in_place };
+    let mut report = Report::new((&input_path, &input), &place, &resumed, &counted, begun.elapsed());
     if let Some(output) = output {
         report.output = Some(output.write(counted.states.counts()).await?);
     }
     manager.close().await?;
+    server.map(Server::stop).transpose()?;
     let mut out = Out::new();
     if arguments.json {
         out.json(&report)?;
@@ -94,13 +105,4 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         out.line(report.screen())?;
     }
     out.finish()
-}
-
-/// The checkpoint that the states were recovered from.
-async fn latest(manager: &StateManager) -> Result<Option<CheckpointInfo>> {
-    match manager.checkpoints()?.show(Select::Latest).await {
-        Ok(latest) => Ok(Some(latest)),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
 }

@@ -149,6 +149,15 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// The level of a store whose descriptor names none: `Process` if the engine gives it, else the first it gives.
+    #[must_use]
+    pub fn default_durability(&self) -> Durability {
+        if self.durability.contains(&Durability::Process) {
+            return Durability::Process;
+        }
+        self.durability.first().copied().unwrap_or(Durability::Visible)
+    }
+
     /// Everything that an ordered engine within the process gets from
     /// [`ordered`](crate::ordered); a backend lowers what it cannot keep.
     #[must_use]

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
+
 use crate::{
-    ArchiveSink, ArchiveSource, ArchiveStep, Error, KeyGroups, Loader, Result, ScanRequest, Snapshot, StateId,
+    ArchiveSink, ArchiveSource, ArchiveStep, Error, KeyGroup, KeyGroups, Loader, Millis, Result, Row, ScanRequest,
+    Snapshot, StateId, StateSpec,
 };
 
 /// Writes the cut's rows into `sink`, group by group and within a group state by state.
@@ -32,6 +35,52 @@ pub async fn archive(snapshot: &dyn Snapshot, groups: KeyGroups, sink: &mut dyn 
         }
     }
     sink.floor(snapshot.now(), snapshot.incarnation()).await
+}
+
+/// A sink that loads what it takes: the content of one store into another.
+pub struct LoadSink {
+    loader: Box<dyn Loader>,
+    ids: BTreeMap<StateId, StateId>,
+}
+
+impl std::fmt::Debug for LoadSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadSink").field("states", &self.ids.len()).finish_non_exhaustive()
+    }
+}
+
+impl LoadSink {
+    /// A sink for one cut. Nothing is seen of it before [`LoadSink::publish`].
+    #[must_use]
+    pub fn new(loader: Box<dyn Loader>) -> Self {
+        Self { loader, ids: BTreeMap::new() }
+    }
+
+    /// Makes what was taken the store's content.
+    ///
+    /// # Errors
+    /// What the loader fails with.
+    pub async fn publish(self) -> Result<()> {
+        self.loader.publish().await
+    }
+}
+
+#[async_trait]
+impl ArchiveSink for LoadSink {
+    async fn state(&mut self, id: StateId, spec: &StateSpec) -> Result<()> {
+        let loaded = self.loader.state(spec).await?;
+        self.ids.insert(id, loaded);
+        Ok(())
+    }
+
+    async fn rows(&mut self, id: StateId, group: KeyGroup, rows: Vec<Row>) -> Result<()> {
+        let id = self.ids.get(&id).ok_or_else(|| Error::invalid("rows of a state that was not named before"))?;
+        self.loader.load(*id, group, rows).await
+    }
+
+    async fn floor(&mut self, now: Millis, incarnation: u32) -> Result<()> {
+        self.loader.floor(now, incarnation)
+    }
 }
 
 /// Loads everything `source` yields and publishes it.

@@ -17,6 +17,9 @@ pub struct PostgresBackend(());
 const MAX_KEY: usize = 1280;
 
 impl PostgresBackend {
+    /// The `kind` of such stores in descriptors.
+    pub const KIND: &'static str = crate::config::KIND;
+
     /// The backend. It holds nothing: connections belong to stores.
     #[must_use]
     pub fn new() -> Self {

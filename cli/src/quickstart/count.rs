@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use statehold::{
-    Error, ErrorKind, Result, StateManager,
+    Error, ErrorKind, Result, Source, StateManager,
     archive::{CheckpointId, CheckpointInfo},
 };
 
@@ -11,6 +11,7 @@ use super::{
     position::Position,
     progress::Progress,
     reader::Reader,
+    resume::Begin,
     states::{COUNTS, States},
     tally::Tally,
     words::Splitter,
@@ -19,10 +20,15 @@ use super::{
 /// Memory for counts that are not in the states yet.
 const TALLY_BYTES: usize = 256 << 20;
 
+/// Words that go into one commit where each commit takes the position along.
+const COMMIT_WORDS: u64 = 20_000;
+
 /// The job between two checkpoints and from one to the next.
 pub(crate) struct Counter<'a> {
     manager: &'a StateManager,
     states: States,
+    /// Takes the position with each commit.
+    source: Option<Source>,
     reader: Reader,
     splitter: Splitter,
     tally: Tally,
@@ -58,37 +64,46 @@ pub(crate) struct Counted {
 }
 
 impl<'a> Counter<'a> {
-    /// A counter that goes on at `position`, of checkpoint `latest`.
+    /// A counter that goes on where `begin` stands.
     ///
     /// # Errors
-    /// `NotFound` if the state of counts has no store.
+    /// `NotFound` if the state of counts has no store; `InvalidInput` if the latest checkpoint is of something else.
     pub(crate) fn new(
-        manager: &'a StateManager,
+        begin: &'a mut Begin,
         states: States,
         reader: Reader,
-        position: &Position,
-        latest: Option<CheckpointInfo>,
         checkpoint_every: u64,
         progress: &'a Progress,
     ) -> Result<Self> {
+        let Begin { manager, position, .. } = &*begin;
         let store = manager.descriptor().store_of(COUNTS).unwrap_or_default();
         let longest = manager.store(store)?.limits().key;
-        let mut tally = Tally::new(position.words, position.lines, latest.is_none(), TALLY_BYTES);
-        tally.stop_at(position.words.saturating_add(checkpoint_every));
-        Ok(Self {
-            manager,
+        let saved = begin.latest.as_ref().map(|l| Position::of_metadata(&l.summary.metadata)).transpose()?;
+        let is_empty = saved.is_none() && !begin.in_place;
+        let mut counter = Self {
+            tally: Tally::new(position.words, position.lines, is_empty, TALLY_BYTES),
+            unsaved: saved.as_ref() != Some(position),
+            saved_words: saved.map_or(0, |saved| saved.words),
+            source: begin.source.take(),
+            latest: begin.latest.take(),
+            manager: &begin.manager,
             states,
             reader,
             splitter: Splitter::default(),
-            tally,
             longest,
             checkpoint_every,
-            unsaved: latest.is_none(),
-            latest,
-            saved_words: position.words,
             taken: Vec::new(),
             progress,
-        })
+        };
+        counter.plan_stop();
+        Ok(counter)
+    }
+
+    /// When to apply next, or to take a checkpoint.
+    fn plan_stop(&mut self) {
+        let checkpoint = self.saved_words.saturating_add(self.checkpoint_every);
+        let commit = self.source.as_ref().map_or(u64::MAX, |_| self.tally.words().saturating_add(COMMIT_WORDS));
+        self.tally.stop_at(checkpoint.min(commit));
     }
 
     /// Counts the input to its end, with checkpoints on the way.
@@ -127,8 +142,15 @@ impl<'a> Counter<'a> {
 
     async fn apply(&mut self) -> Result<()> {
         let begun = Instant::now();
-        self.states.apply(&mut self.tally).await?;
+        match &mut self.source {
+            None => self.states.apply(&mut self.tally).await?,
+            Some(source) => {
+                let position = self.reader.position(self.tally.lines(), self.tally.words());
+                self.states.apply_at(&mut self.tally, source, &position).await?;
+            }
+        }
         tracing::info!(words = self.tally.words(), took = ?begun.elapsed(), "applied");
+        self.plan_stop();
         Ok(())
     }
 
@@ -144,7 +166,7 @@ impl<'a> Counter<'a> {
         self.latest = Some(info.clone());
         self.taken.push(Taken { info, took });
         (self.saved_words, self.unsaved) = (position.words, false);
-        self.tally.stop_at(position.words.saturating_add(self.checkpoint_every));
+        self.plan_stop();
         self.progress.phase("counting");
         Ok(())
     }

@@ -10,11 +10,9 @@ use url::Url;
 
 use super::{
     input::Input,
+    server::{Server, Store},
     states::{COUNTS, LINES, WIDTHS},
 };
-
-/// The folder that is made where no descriptor is given.
-const FOLDER: &str = "statehold-quickstart";
 
 /// A descriptor file, of the user or made here.
 pub(crate) struct Place {
@@ -23,6 +21,7 @@ pub(crate) struct Place {
     pub(crate) archive: String,
     /// The folder that everything lies in, if it was made here.
     folder: Option<PathBuf>,
+    store: Store,
 }
 
 fn in_the_way(path: &Path, cause: std::io::Error) -> Error {
@@ -40,13 +39,13 @@ impl Place {
     ///
     /// # Errors
     /// `InvalidInput` if there is no working directory.
-    pub(crate) fn choose(config: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn choose(config: Option<PathBuf>, store: Store) -> Result<Self> {
         if let Some(config) = config {
-            return Ok(Self { config, archive: String::new(), folder: None });
+            return Ok(Self { config, archive: String::new(), folder: None, store });
         }
         let here = std::env::current_dir().map_err(|e| in_the_way(Path::new("."), e))?;
-        let folder = here.join(FOLDER);
-        Ok(Self { config: folder.join("statehold.toml"), archive: String::new(), folder: Some(folder) })
+        let folder = here.join(store.folder());
+        Ok(Self { config: folder.join("statehold.toml"), archive: String::new(), folder: Some(folder), store })
     }
 
     /// Refuses to count what it writes itself.
@@ -66,14 +65,33 @@ impl Place {
         }
     }
 
+    /// The engine of the private server, if there is one.
+    pub(crate) fn server(&self) -> Option<&'static str> {
+        self.folder.as_ref().and_then(|_| self.store.server())
+    }
+
+    /// Starts the server that the store needs, if it does.
+    ///
+    /// # Errors
+    /// As [`Store::start`].
+    pub(crate) fn start(&self) -> Result<Option<Server>> {
+        match &self.folder {
+            None => Ok(None),
+            Some(folder) => {
+                fs::create_dir_all(folder).map_err(|e| in_the_way(folder, e))?;
+                self.store.start(folder)
+            }
+        }
+    }
+
     /// Reads the descriptor, after making that of the default folder where there is none yet, and adds the
     /// quickstart's states where they lack.
     ///
     /// # Errors
     /// `InvalidInput` for mistakes in the descriptor, or if it cannot be made.
-    pub(crate) fn descriptor(&mut self) -> Result<Descriptor> {
+    pub(crate) fn descriptor(&mut self, server: Option<&Server>) -> Result<Descriptor> {
         if let Some(folder) = &self.folder {
-            self.make(folder)?;
+            self.make(folder, server)?;
         }
         let mut descriptor = Descriptor::from_file(&self.config)?;
         let archive = descriptor.archive.as_ref().ok_or_else(|| {
@@ -87,29 +105,30 @@ impl Place {
         Ok(descriptor)
     }
 
-    fn make(&self, folder: &Path) -> Result<()> {
+    fn make(&self, folder: &Path, server: Option<&Server>) -> Result<()> {
         fs::create_dir_all(folder).map_err(|e| in_the_way(folder, e))?;
-        if self.config.exists() {
+        // A server may have another port than the last time.
+        let options = server.map(|server| server.options().1);
+        if fs::read_to_string(&self.config).is_ok_and(|text| options.is_none_or(|options| text.contains(&options))) {
             return Ok(());
         }
         // Whole or not at all: a run killed here must not leave half a descriptor.
         let new = folder.join("statehold.toml.new");
-        fs::write(&new, descriptor_text(folder)?)
+        fs::write(&new, self.text(folder, server)?)
             .and_then(|()| fs::rename(&new, &self.config))
             .map_err(|e| in_the_way(&self.config, e))
     }
-}
 
-fn descriptor_text(folder: &Path) -> Result<String> {
-    let text = |path: &Path| path.to_str().map(str::to_owned);
-    let unusual = || {
-        Error::invalid(format!("the path `{}` cannot stand in a descriptor", folder.display()))
-            .advise("run it in a folder whose path is UTF-8, or name a descriptor with --config")
-    };
-    let data = text(&folder.join("data")).ok_or_else(unusual)?;
-    let archive = Url::from_directory_path(folder.join("archive")).map_err(|()| unusual())?;
-    Ok(format!(
-        r#"# Made by `statehold quickstart`. Edit it as you like, or copy it for your own application.
+    fn text(&self, folder: &Path, server: Option<&Server>) -> Result<String> {
+        let text = |path: &Path| path.to_str().map(str::to_owned);
+        let unusual = || {
+            Error::invalid(format!("the path `{}` cannot stand in a descriptor", folder.display()))
+                .advise("run it in a folder whose path is UTF-8, or name a descriptor with --config")
+        };
+        let data = text(&folder.join("data")).ok_or_else(unusual)?;
+        let archive = Url::from_directory_path(folder.join("archive")).map_err(|()| unusual())?;
+        Ok(format!(
+            r#"# Made by `statehold quickstart`. Edit it as you like, or copy it for your own application.
 namespace = "quickstart"
 
 [memory]
@@ -120,11 +139,7 @@ cache = 0
 url = {archive}
 
 [stores.local]
-kind = "rocksdb"
-# Nothing has to survive by itself: counts and place in the input come back from the latest checkpoint.
-durability = "visible"
-limits = {{ key = "16 KiB" }}
-options = {{ path = {data} }}
+{store}
 
 [states.{COUNTS}] # word -> count
 model = "kv"
@@ -135,9 +150,27 @@ model = "map"
 [states.{LINES}] # word -> the first 20 numbers of the lines it stands on
 model = "list"
 "#,
-        archive = quoted(archive.as_str()),
-        data = quoted(&data),
-    ))
+            archive = quoted(archive.as_str()),
+            store = store_text(self.store, server, &quoted(&data)),
+        ))
+    }
+}
+
+/// The table of the store.
+fn store_text(store: Store, server: Option<&Server>, data: &str) -> String {
+    const LOADED: &str = "# Nothing has to survive by itself: counts and place in the input come back from the latest \
+                          checkpoint.\ndurability = \"visible\"";
+    const KEPT: &str = "# What was acknowledged survives a kill: each run goes on where the store stands.\n\
+                        durability = \"process\"";
+    let (kind, options) = match server {
+        Some(server) => server.options(),
+        None if store == Store::Memory => return "kind = \"memory\"\nlimits = { key = \"16 KiB\" }".to_owned(),
+        None => ("rocksdb", format!("{{ path = {data} }}")),
+    };
+    let durability = if matches!(store, Store::Redis | Store::Postgres) { KEPT } else { LOADED };
+    // Words may be long, but no longer than the engine's keys.
+    let limits = if store == Store::Postgres { "" } else { "\nlimits = { key = \"16 KiB\" }" };
+    format!("kind = \"{kind}\"\n{durability}{limits}\noptions = {options}")
 }
 
 /// TOML's basic string, in which descriptors read no variables.
@@ -161,9 +194,13 @@ mod tests {
     use super::*;
 
     fn made_in(folder: &Path) -> Descriptor {
-        let mut place =
-            Place { config: folder.join("statehold.toml"), archive: String::new(), folder: Some(folder.to_owned()) };
-        place.descriptor().unwrap()
+        let mut place = Place {
+            config: folder.join("statehold.toml"),
+            archive: String::new(),
+            folder: Some(folder.to_owned()),
+            store: Store::Rocksdb,
+        };
+        place.descriptor(None).unwrap()
     }
 
     #[test]
@@ -196,9 +233,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let config = root.path().join("own.toml");
         fs::write(&config, "namespace = 'a'\narchive.url = 'memory://a'\n[stores.m]\nkind = 'memory'\n").unwrap();
-        let mut place = Place::choose(Some(config.clone())).unwrap();
-        assert_eq!(place.descriptor().unwrap().states.len(), 3);
+        let mut place = Place::choose(Some(config.clone()), Store::Rocksdb).unwrap();
+        assert_eq!(place.descriptor(None).unwrap().states.len(), 3);
         fs::write(&config, "namespace = 'a'\n[stores.m]\nkind = 'memory'\n").unwrap();
-        assert!(place.descriptor().unwrap_err().to_string().contains("there is no archive"));
+        assert!(place.descriptor(None).unwrap_err().to_string().contains("there is no archive"));
     }
 }

@@ -55,6 +55,35 @@ impl Position {
         Ok(Metadata::new().with(NAME, json))
     }
 
+    /// What goes into a store, beside the counts.
+    ///
+    /// # Errors
+    /// `Internal` if it cannot be written as JSON.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::internal("the position cannot be written as JSON").because(e))
+    }
+
+    /// What was in a store.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a newer version wrote it.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Result<Self> {
+        let position: Self = serde_json::from_slice(bytes).map_err(|e| {
+            Error::invalid("the store holds a position that this version cannot read")
+                .advise("run the version of statehold that wrote it")
+                .because(e)
+        })?;
+        position.known()
+    }
+
+    fn known(self) -> Result<Self> {
+        if self.format == FORMAT {
+            return Ok(self);
+        }
+        Err(Error::invalid(format!("the position has format {}, this version reads {FORMAT}", self.format))
+            .advise("run the version of statehold that wrote it"))
+    }
+
     /// What was in a checkpoint.
     ///
     /// # Errors
@@ -69,14 +98,7 @@ impl Position {
                 .advise(advice)
                 .because(e)
         })?;
-        if position.format != FORMAT {
-            return Err(Error::invalid(format!(
-                "the position has format {}, this version reads {FORMAT}",
-                position.format
-            ))
-            .advise("run the version of statehold that wrote it"));
-        }
-        Ok(position)
+        position.known()
     }
 }
 
@@ -89,6 +111,7 @@ mod tests {
         let position =
             Position { files: 3, file: "a/b.md".into(), offset: 17, lines: 4, words: 5, ..Position::beginning() };
         assert_eq!(Position::of_metadata(&position.to_metadata().unwrap()).unwrap(), position);
+        assert_eq!(Position::of_bytes(&position.to_bytes().unwrap()).unwrap(), position);
     }
 
     #[test]

@@ -28,8 +28,10 @@ pub(crate) struct Report {
     words: u64,
     lines: u64,
     distinct_words: Option<u64>,
-    /// The checkpoint that this run went on from.
+    /// The checkpoint that this run went on from, or behind which the store stood.
     resumed_from: Option<u64>,
+    /// The run went on where the store itself stood.
+    resumed_in_place: bool,
     /// Of this run alone.
     run: Run,
     checkpoints: Vec<Checkpoint>,
@@ -40,6 +42,9 @@ pub(crate) struct Report {
     pub(crate) output: Option<PathBuf>,
     #[serde(skip)]
     example: Option<String>,
+    /// The engine whose private server has ended.
+    #[serde(skip)]
+    server: Option<&'static str>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -67,6 +72,13 @@ struct State {
     bytes: Option<u64>,
 }
 
+/// Where a run went on.
+pub(crate) struct Resumed<'a> {
+    pub(crate) checkpoint: Option<u64>,
+    pub(crate) position: &'a Position,
+    pub(crate) in_place: bool,
+}
+
 fn per_second(amount: u64, seconds: f64) -> f64 {
     if seconds > 0.0 { amount as f64 / seconds } else { 0.0 }
 }
@@ -76,11 +88,11 @@ impl Report {
     pub(crate) fn new(
         input: (&Path, &Input),
         place: &Place,
-        (resumed, position): (Option<u64>, &Position),
+        resumed: &Resumed<'_>,
         counted: &Counted,
         took: Duration,
     ) -> Self {
-        let seconds = took.as_secs_f64();
+        let (seconds, position) = (took.as_secs_f64(), resumed.position);
         let (bytes, words) = (counted.bytes - position.bytes, counted.words - position.words);
         let states: Vec<State> = counted.latest.contents.iter().flat_map(|s| &s.states).map(State::of).collect();
         Self {
@@ -90,7 +102,8 @@ impl Report {
             words: counted.words,
             lines: counted.lines,
             distinct_words: states.iter().find(|s| s.name == super::states::COUNTS).and_then(|s| s.entries),
-            resumed_from: resumed,
+            resumed_from: resumed.checkpoint,
+            resumed_in_place: resumed.in_place,
             run: Run {
                 bytes,
                 words,
@@ -104,6 +117,7 @@ impl Report {
             archive: place.archive.clone(),
             output: None,
             example: counted.example.clone(),
+            server: place.server(),
         }
     }
 
@@ -129,7 +143,10 @@ impl Report {
         match self.resumed_from {
             Some(id) if self.run.bytes == 0 => writeln!(text, "Nothing was left to count since checkpoint {id}.")?,
             resumed => {
-                if let Some(id) = resumed {
+                if self.resumed_in_place {
+                    let at = bytes(self.bytes - self.run.bytes);
+                    writeln!(text, "Went on where the store stood, at {at}; nothing was loaded.")?;
+                } else if let Some(id) = resumed {
                     writeln!(text, "Went on from checkpoint {id} at {}.", bytes(self.bytes - self.run.bytes))?;
                 }
                 writeln!(
@@ -158,12 +175,25 @@ impl Report {
             writeln!(text, "Counts:      {}", output.display())?;
         }
         let config = self.config.display();
-        let word = self.example.as_deref().unwrap_or("the");
         // As it was called: from a checkout it is not on the PATH.
         let this = std::env::args().next().unwrap_or_else(|| "statehold".to_owned());
+        writeln!(text, "\nTry next:")?;
+        if let Some(store) = self.server {
+            writeln!(
+                text,
+                "  {this} quickstart --store {store} --input ANOTHER_TEXT    in another folder; kill it, and run it again\n  \
+                 {this} checkpoints --config {config} list"
+            )?;
+            return write!(
+                text,
+                "The server has ended with this run. Name one of yours in the descriptor, and `get`, `scan` and all others\n\
+                 work on it too: statehold --help"
+            );
+        }
+        let word = self.example.as_deref().unwrap_or("the");
         write!(
             text,
-            "\nTry next:\n  {this} get --config {config} words {word}\n  {this} scan --config {config} widths --limit 5\n  \
+            "  {this} get --config {config} words {word}\n  {this} scan --config {config} widths --limit 5\n  \
              {this} checkpoints --config {config} list\n  \
              {this} quickstart --input ANOTHER_TEXT    in another folder; kill it, and run it again"
         )

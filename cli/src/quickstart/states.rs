@@ -3,9 +3,12 @@
 use std::pin::pin;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use statehold::{Error, KeyListState, KeyMapState, KeyValueState, Result, StateManager};
+use statehold::{Error, KeyListState, KeyMapState, KeyValueState, Result, Source, StateManager, WriteBatch};
 
-use super::tally::{Held, Tally, WordId};
+use super::{
+    position::Position,
+    tally::{Held, Tally, WordId},
+};
 
 /// Word → how often it occurs.
 pub(crate) const COUNTS: &str = "words";
@@ -70,6 +73,34 @@ impl States {
                 tally.release(&part);
             }
         }
+        if full {
+            tally.clear();
+        }
+        Ok(())
+    }
+
+    /// As [`States::apply`], all in one atomic commit that also says how far the input was read.
+    ///
+    /// # Errors
+    /// What the engine fails with; nothing is in then, or all of it.
+    pub(crate) async fn apply_at(&self, tally: &mut Tally, source: &mut Source, position: &Position) -> Result<()> {
+        let full = tally.is_full();
+        let all = tally.take_changed(usize::MAX);
+        for part in all.chunks(PART) {
+            self.introduce(tally, part).await?;
+        }
+        let mut batch = WriteBatch::new();
+        for change in tally.changes(&all) {
+            batch.put(&self.counts, change.word, change.count)?;
+            for (bucket, count) in &change.widths {
+                batch.put_entry(&self.widths, change.word, bucket, *count)?;
+            }
+            for line in change.lines {
+                batch.append(&self.lines, change.word, *line)?;
+            }
+        }
+        batch.commit_at(source, position.to_bytes()?).await?;
+        tally.applied(&all);
         if full {
             tally.clear();
         }

@@ -11,3 +11,4 @@ mod commands;
 mod common;
 mod disk;
 mod quickstart;
+mod servers;

@@ -36,7 +36,7 @@ pub(super) fn check(descriptor: &Descriptor, registry: &Registry) -> Result<Vec<
         let capabilities = backend
             .capabilities(&store.options)
             .map_err(|e| descriptor.locate(e.in_store(name), &format!("{place}.options")))?;
-        let durability = store.durability.unwrap_or_else(|| default_durability(&capabilities));
+        let durability = store.durability.unwrap_or_else(|| capabilities.default_durability());
         check_states(descriptor, name, &store.limits, &capabilities)?;
         plans.push(StorePlan {
             name: name.clone(),
@@ -53,15 +53,6 @@ pub(super) fn check(descriptor: &Descriptor, registry: &Registry) -> Result<Vec<
         });
     }
     Ok(plans)
-}
-
-/// What survives a killed process if the engine gives that, else what it gives.
-fn default_durability(capabilities: &Capabilities) -> Durability {
-    let levels = &capabilities.durability;
-    if levels.contains(&Durability::Process) {
-        return Durability::Process;
-    }
-    levels.first().copied().unwrap_or(Durability::Visible)
 }
 
 fn check_states(descriptor: &Descriptor, store: &str, limits: &Limits, capabilities: &Capabilities) -> Result<()> {

@@ -8,9 +8,8 @@ use std::{
 
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
-use tempfile::TempDir;
 
-use super::process::{Launch, RunAs, ServerProcess, find_binary, free_port, give, private_folder, run};
+use super::process::{Folder, Launch, RunAs, ServerProcess, find_binary, give, run};
 
 /// Names a server of the user's own, in place of a private one.
 pub const POSTGRES_URL: &str = "STATEHOLD_TEST_POSTGRES_URL";
@@ -35,6 +34,7 @@ pub struct PostgresBuilder {
     /// Port and password of a primary.
     standby_of: Option<(u16, String)>,
     settings: Vec<(String, String)>,
+    kept: Option<PathBuf>,
 }
 
 /// Shows no password.
@@ -85,44 +85,46 @@ impl PostgresBuilder {
         self
     }
 
+    /// Keeps its data in this folder, and finds them again at its next start, instead of removing them. As root the
+    /// folder must be one that the user `postgres` can enter.
+    #[must_use]
+    pub fn keep_in(mut self, folder: &Path) -> Self {
+        self.kept = Some(folder.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it takes connections.
     ///
     /// # Errors
     /// `NotFound` naming the Debian package that is missing; `Unavailable` with the log's tail.
     pub fn start(self) -> Result<PostgresServer> {
         let user = RunAs::unless_unprivileged("postgres")?;
-        let folder = private_folder("statehold-postgres-", user)?;
-        let data = folder.path().join("data");
-        let secret = folder.path().join("password");
+        let folder = match &self.kept {
+            Some(path) => Folder::kept(path, user)?,
+            None => Folder::temporary("statehold-postgres-", user)?,
+        };
         let password = match &self.standby_of {
-            Some((port, password)) => {
-                copy(*port, password, &data, &secret, user)?;
-                password.clone()
-            }
-            None => {
-                let password = self.password.clone().unwrap_or_else(password);
-                initialise(&data, &password, &secret, user)?;
-                password
-            }
+            Some((port, password)) => copy(*port, password, &folder, user)?,
+            None => initialise(&folder, self.password.as_deref(), user)?,
         };
         if self.tls {
             super::tls::make_certificates(&folder, user)?;
         }
         for attempt in 1.. {
-            let port = free_port()?;
+            let port = folder.port()?;
             let launch = self.launch(&folder, port, user)?;
             let mut process = ServerProcess::start(launch)?;
-            let status = data.join("postmaster.pid");
-            match process.wait_until(|| is_ready(&status)) {
-                Ok(()) => return Ok(PostgresServer { process, password, port, folder }),
-                Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => {}
+            match wait(&mut process, &folder) {
+                Ok(()) => folder.remember(port)?,
+                Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => continue,
                 Err(e) => return Err(e),
             }
+            return Ok(PostgresServer { process, password, port, folder });
         }
         Err(Error::internal("no attempt was made to start a server"))
     }
 
-    fn launch(&self, folder: &TempDir, port: u16, user: Option<RunAs>) -> Result<Launch> {
+    fn launch(&self, folder: &Folder, port: u16, user: Option<RunAs>) -> Result<Launch> {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let mut arguments = vec!["-D".to_owned(), at("data")];
         let mut set = |name: &str, value: &str| arguments.extend(["-c".to_owned(), format!("{name}={value}")]);
@@ -150,7 +152,7 @@ pub struct PostgresServer {
     process: ServerProcess,
     password: String,
     port: u16,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl std::fmt::Debug for PostgresServer {
@@ -227,16 +229,8 @@ impl PostgresServer {
     /// # Errors
     /// `Unavailable` with the log's tail.
     pub fn restart(&mut self) -> Result<()> {
-        let status = self.folder.path().join("data/postmaster.pid");
-        // After a kill it still says that the former one is ready.
-        match fs::remove_file(&status) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::internal("the former server's status file stays").because(e));
-            }
-            _ => {}
-        }
         self.process.start_again()?;
-        self.process.wait_until(|| is_ready(&status))
+        wait(&mut self.process, &self.folder)
     }
 
     /// It holds its connections and answers nothing, until [`resume`](Self::resume).
@@ -263,21 +257,38 @@ fn password() -> String {
     format!("{:016x}{:016x}", bits(0), bits(1))
 }
 
-fn initialise(data: &Path, password: &str, file: &Path, user: Option<RunAs>) -> Result<()> {
-    secret(file, password, user)?;
-    let (data, file) = (data.display().to_string(), file.display().to_string());
-    let mut arguments = vec!["-D", &data, "-U", "postgres", "--pwfile", &file, "--auth=scram-sha-256"];
+/// Makes the data folder unless it is there; answers the superuser's password.
+fn initialise(folder: &Folder, wanted: Option<&str>, user: Option<RunAs>) -> Result<String> {
+    let (data, file) = (folder.path().join("data"), folder.path().join("password"));
+    if data.join("PG_VERSION").exists() {
+        return fs::read_to_string(&file).map_err(|e| Error::internal("the password file is gone").because(e));
+    }
+    let password = wanted.map_or_else(password, str::to_owned);
+    secret(&file, &password, user)?;
+    // Made beside its place: what a killed start left half made is made anew.
+    let new = folder.path().join("data.new");
+    if let Err(e) = fs::remove_dir_all(&new)
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(Error::internal("a half made data folder stays").because(e));
+    }
+    let (place, pwfile) = (new.display().to_string(), file.display().to_string());
+    let mut arguments = vec!["-D", &place, "-U", "postgres", "--pwfile", &pwfile, "--auth=scram-sha-256"];
     arguments.extend(["--no-sync", "--wal-segsize=16", "--encoding=UTF8", "--locale=C"]);
-    run(&program("initdb")?, &arguments, user)
+    run(&program("initdb")?, &arguments, user)?;
+    fs::rename(&new, &data).map_err(|e| Error::internal("the data folder cannot be put in place").because(e))?;
+    Ok(password)
 }
 
 /// Copies a primary's data, set up to follow it.
-fn copy(port: u16, password: &str, data: &Path, file: &Path, user: Option<RunAs>) -> Result<()> {
-    secret(file, &format!("127.0.0.1:{port}:*:postgres:{password}"), user)?;
+fn copy(port: u16, password: &str, folder: &Folder, user: Option<RunAs>) -> Result<String> {
+    let file = folder.path().join("password");
+    secret(&file, &format!("127.0.0.1:{port}:*:postgres:{password}"), user)?;
     let primary = format!("host=127.0.0.1 port={port} user=postgres passfile={}", file.display());
-    let data = data.display().to_string();
+    let data = folder.path().join("data").display().to_string();
     let arguments = ["-D", &data, "-d", &primary, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
-    run(&program("pg_basebackup")?, &arguments, user)
+    run(&program("pg_basebackup")?, &arguments, user)?;
+    Ok(password.to_owned())
 }
 
 /// A file that nobody else reads.
@@ -290,9 +301,15 @@ fn secret(file: &Path, text: &str, user: Option<RunAs>) -> Result<()> {
     give(file, user)
 }
 
-/// The line of `postmaster.pid` that says so.
-fn is_ready(status: &Path) -> bool {
-    fs::read_to_string(status).is_ok_and(|text| text.lines().nth(7).is_some_and(|line| line.trim() == "ready"))
+/// Waits until the lines of `postmaster.pid` say that it is this process that is ready.
+fn wait(process: &mut ServerProcess, folder: &Folder) -> Result<()> {
+    let (status, id) = (folder.path().join("data/postmaster.pid"), process.id().to_string());
+    let is_ready = || {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let mut lines = text.lines().map(str::trim);
+        lines.next() == Some(id.as_str()) && lines.nth(6) == Some("ready")
+    };
+    process.wait_until(is_ready)
 }
 
 /// The server that [`POSTGRES_URL`] names, or none.

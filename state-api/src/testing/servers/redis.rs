@@ -10,9 +10,8 @@ use std::{
 
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
-use tempfile::TempDir;
 
-use super::process::{Launch, ServerProcess, find_binary, free_port, private_folder};
+use super::process::{Folder, Launch, ServerProcess, find_binary};
 
 /// Names a server of the user's own, in place of a private one.
 pub const REDIS_URL: &str = "STATEHOLD_TEST_REDIS_URL";
@@ -39,6 +38,7 @@ pub struct RedisBuilder {
     password: Option<String>,
     tls: bool,
     replica_of: Option<u16>,
+    kept: Option<PathBuf>,
 }
 
 /// Shows no password.
@@ -89,18 +89,28 @@ impl RedisBuilder {
         self
     }
 
+    /// Keeps its data in this folder, and finds them again at its next start, instead of removing them.
+    #[must_use]
+    pub fn keep_in(mut self, folder: &Path) -> Self {
+        self.kept = Some(folder.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Errors
     /// `NotFound` naming the Debian package that is missing; `Unavailable` with the log's tail.
     pub fn start(self) -> Result<RedisServer> {
         let program = find_binary("redis-server", &[], PACKAGE)?;
-        let folder = private_folder("statehold-redis-", None)?;
+        let folder = match &self.kept {
+            Some(path) => Folder::kept(path, None)?,
+            None => Folder::temporary("statehold-redis-", None)?,
+        };
         if self.tls {
             super::tls::make_certificates(&folder, None)?;
         }
         for attempt in 1.. {
-            let port = port(&self.settings)?;
+            let port = port(&folder, &self.settings)?;
             let configuration = folder.path().join("redis.conf");
             fs::write(&configuration, self.configuration(&folder, port))
                 .map_err(|e| Error::internal("no configuration file").because(e))?;
@@ -113,15 +123,16 @@ impl RedisBuilder {
             };
             let mut process = ServerProcess::start(launch)?;
             match wait(&mut process, port, self.tls) {
-                Ok(()) => return Ok(RedisServer { process, port, password: self.password, tls: self.tls, folder }),
-                Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => {}
+                Ok(()) => folder.remember(port)?,
+                Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => continue,
                 Err(e) => return Err(e),
             }
+            return Ok(RedisServer { process, port, password: self.password, tls: self.tls, folder });
         }
         Err(Error::internal("no attempt was made to start a server"))
     }
 
-    fn configuration(&self, folder: &TempDir, port: u16) -> String {
+    fn configuration(&self, folder: &Folder, port: u16) -> String {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let mut lines = vec![
             "bind 127.0.0.1".to_owned(),
@@ -155,7 +166,7 @@ pub struct RedisServer {
     port: u16,
     password: Option<String>,
     tls: bool,
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl std::fmt::Debug for RedisServer {
@@ -257,10 +268,10 @@ impl RedisServer {
 }
 
 /// A free port; of a cluster's node one whose bus, 10,000 above it, has a port too.
-fn port(settings: &[(String, String)]) -> Result<u16> {
+fn port(folder: &Folder, settings: &[(String, String)]) -> Result<u16> {
     let clustered = settings.iter().any(|(name, _)| name == "cluster-enabled");
     loop {
-        let port = free_port()?;
+        let port = folder.port()?;
         if !clustered || port < u16::MAX - 10_000 {
             return Ok(port);
         }

@@ -33,14 +33,37 @@ impl RedisCluster {
     /// `NotFound` naming the Debian package that is missing; `Unavailable` with what the programs said.
     pub fn start_with(node: &RedisBuilder) -> Result<Self> {
         let cli = find_binary("redis-cli", &[], PACKAGE)?;
-        let node = node
-            .clone()
-            .setting("cluster-enabled", "yes")
-            .setting("cluster-config-file", "nodes.conf")
-            .setting("cluster-node-timeout", "2000");
+        let node = of_cluster(node);
         let nodes: Vec<RedisServer> = (0..NODES).map(|_| node.clone().start()).collect::<Result<_>>()?;
         let cluster = Self { nodes };
         cluster.join(&cli)?;
+        Ok(cluster)
+    }
+
+    /// As [`RedisCluster::start_with`], with the nodes' data kept in `folder` and found again at the next start.
+    ///
+    /// # Errors
+    /// As [`RedisCluster::start_with`]; `Conflict` if another process has the folder.
+    pub fn start_in(folder: &Path, node: &RedisBuilder) -> Result<Self> {
+        let cli = find_binary("redis-cli", &[], PACKAGE)?;
+        let joined = folder.join("joined");
+        if !joined.exists() {
+            // A start that was killed may have joined some of them.
+            match std::fs::remove_dir_all(folder) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::internal("half joined nodes stay").because(e));
+                }
+                _ => {}
+            }
+        }
+        let nodes = (0..NODES).map(|n| of_cluster(node).keep_in(&folder.join(n.to_string())).start());
+        let cluster = Self { nodes: nodes.collect::<Result<_>>()? };
+        if joined.exists() {
+            cluster.nodes.iter().try_for_each(await_ok)?;
+        } else {
+            cluster.join(&cli)?;
+            std::fs::write(&joined, "").map_err(|e| Error::internal("a cluster cannot be noted").because(e))?;
+        }
         Ok(cluster)
     }
 
@@ -73,6 +96,11 @@ impl RedisCluster {
     pub fn nodes_mut(&mut self) -> &mut [RedisServer] {
         &mut self.nodes
     }
+}
+
+fn of_cluster(node: &RedisBuilder) -> RedisBuilder {
+    let node = node.clone().setting("cluster-enabled", "yes").setting("cluster-config-file", "nodes.conf");
+    node.setting("cluster-node-timeout", "2000")
 }
 
 /// Nodes learn of each other by gossip.

@@ -3,15 +3,14 @@
 use std::fs;
 
 use statehold_core::{Error, Result};
-use tempfile::TempDir;
 
-use super::process::{RunAs, find_binary, give, run};
+use super::process::{Folder, RunAs, find_binary, give, run};
 
 /// Writes `ca.crt` into `folder`, and `server.crt` and `server.key` for `localhost` and 127.0.0.1.
 ///
 /// # Errors
 /// `NotFound` without openssl; `Unavailable` with what it said.
-pub(super) fn make_certificates(folder: &TempDir, user: Option<RunAs>) -> Result<()> {
+pub(super) fn make_certificates(folder: &Folder, user: Option<RunAs>) -> Result<()> {
     let openssl = find_binary("openssl", &[], "openssl")?;
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (ca, ca_key, key, asked, signed, extensions) =
