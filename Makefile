@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 SETUP := .ci/setup
 # Suites that start servers once for all their cases: each runs as one process.
-SERVED := package(statehold-conformance) and binary(/^(postgres|redis|redis_cluster)$$/)
+SERVED := package(statehold-conformance) and binary(/^(differential|postgres|redis|redis_cluster)$$/)
 
 help:
 	@echo "make quickstart   build statehold, count the words of docs/ on RocksDB"
@@ -24,7 +24,7 @@ test: lint docs
 	$(SETUP) && .ci/direction
 	$(SETUP) && CXX=none LIBCLANG_PATH=/none cargo check --quiet -p statehold
 	$(SETUP) tests && cargo nextest run --workspace -E 'not ($(SERVED))'
-	$(SETUP) && cargo test --workspace --test postgres --test redis --test redis_cluster
+	$(SETUP) && cargo test --workspace --test differential --test postgres --test redis --test redis_cluster
 	$(SETUP) && cargo test --workspace --doc
 
 fmt:

@@ -19,7 +19,8 @@
 //! but must be refused, and is listed as ignored with the reason; a skip is never a pass.
 //!
 //! It is: the functional cases, a model of all operations that random sequences are compared with,
-//! crash cases that kill a child process, and [`mutants`], broken backends that prove the suite itself.
+//! crash cases that kill a child process, [`differential`], which leads several engines through the same sequences,
+//! and [`mutants`], broken backends that prove the suite itself.
 //! It is not: a benchmark, nor a test of the typed state API.
 
 #[cfg(doctest)]
@@ -30,6 +31,7 @@ mod contents;
 mod context;
 mod crash;
 mod dice;
+mod differential;
 mod failure;
 mod harness;
 mod model;
@@ -45,6 +47,7 @@ mod tape;
 pub use case::{Case, Category};
 use context::Context;
 pub use crash::crash_child;
+pub use differential::differential;
 pub use failure::Failure;
 pub use harness::main;
 pub use report::{CaseReport, Outcome, Report};

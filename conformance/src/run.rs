@@ -115,16 +115,21 @@ pub(crate) fn run_case(case: &Case, subject: &Subject, selection: &Selection) ->
         Category::Model => selection.seed,
         _ => case.name().bytes().fold(mix(selection.seed), |seed, byte| mix(seed ^ u64::from(byte))),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let verdict = runtime.block_on(async {
+    let verdict = complete(async {
         let context = Context::new(subject, seed, selection.cases)?;
-        let verdict = AssertUnwindSafe((case.run)(&context)).catch_unwind().await;
-        verdict.unwrap_or_else(|panic| Err(Failure::new(format!("the backend panicked: {}", words(&*panic)))))
+        (case.run)(&context).await
     });
-    drop(runtime);
     verdict.map_err(|failure| {
         failure.and(&format!("seed: STATEHOLD_SEED={} (with the filter `{}`)", selection.seed, case.name()))
     })
+}
+
+/// Runs `work` to its end on a runtime of its own; a panic is a failure.
+pub(crate) fn complete(work: impl Future<Output = Verdict>) -> Verdict {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let verdict = runtime.block_on(AssertUnwindSafe(work).catch_unwind());
+    drop(runtime);
+    verdict.unwrap_or_else(|panic| Err(Failure::new(format!("the backend panicked: {}", words(&*panic)))))
 }
 
 /// What a panic said.

@@ -155,17 +155,20 @@ impl Pool {
                 return Ok(Lease { connection, _permit: permit });
             }
         }
+        let mut last = None;
         loop {
             let failed = match timeout_at(until, self.connector.connect(Purpose::Work)).await {
                 Ok(Ok(connection)) => return Ok(Lease { connection, _permit: permit }),
                 Ok(Err(e)) => e,
-                Err(_) => return Err(self.too_late()),
+                // Why no attempt before succeeded says more.
+                Err(_) => return Err(last.unwrap_or_else(|| self.too_late())),
             };
             let helps = matches!(failed.kind(), ErrorKind::Unavailable | ErrorKind::ResourceExhausted);
             if !helps || tokio::time::Instant::now() + PAUSE >= until {
                 return Err(failed);
             }
             self.check_open()?;
+            last = Some(failed);
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -90,7 +90,7 @@ impl Inner {
 
     async fn pass(&self, group: KeyGroup, batch: &Batch, extra: &Extra) -> Result<Pass> {
         let (link, catalog) = (self.link()?, self.catalog());
-        let encoded = Encoded::of(batch, &catalog, link.is_cluster())?;
+        let encoded = Encoded::of(batch, &catalog)?;
         let unit = self.names.unit(group);
         let call = self.call(&unit, catalog.incarnation, catalog.session, batch.marker.as_ref(), &encoded, extra);
         let (word, mut parts) = reply::worded(link.commit(&call).await?)?;
@@ -137,8 +137,7 @@ impl Inner {
             .arg(self.epoch)
             .arg(incarnation)
             .arg(self.clock.now().0.to_be_bytes())
-            .arg(cut)
-            .arg(!encoded.touched.is_empty());
+            .arg(cut);
         match marker {
             None => call.extend(vec!["".into(), "".into(), "".into(), "".into()]),
             Some(marker) => {
@@ -154,12 +153,6 @@ impl Inner {
         }
         call.push(encoded.revised);
         call.push(extra.images);
-        if !encoded.touched.is_empty() {
-            call.push(encoded.touched.len());
-            for (kind, place, key) in &encoded.touched {
-                call.extend(vec![(*kind).into(), place.clone().into(), key.into()]);
-            }
-        }
         call.extend(encoded.conditions.clone());
         call.push("E");
         call.extend(encoded.changes.clone());

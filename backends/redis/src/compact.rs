@@ -8,6 +8,7 @@ use crate::{erase, inner::Inner, layout::Layout, script::Arg};
 impl Inner {
     pub(crate) async fn compact(&self) -> Result<Compacted> {
         self.check_writable()?;
+        self.close_cuts().await?;
         let now = self.clock.now();
         let catalog = if self.exclusive { self.catalog() } else { self.refresh().await? };
         // What is removed now must not be there again for a clock that goes back.

@@ -114,6 +114,10 @@ fn node(url: &str, cluster: bool, username: Option<&str>, password: Option<&str>
     if !["redis://", "rediss://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(malformed());
     }
+    if url.contains('?') {
+        // The client reads few of them and says nothing about the others.
+        return Err(wrong("url", "one with parameters", "leave them out; settings are options of the store"));
+    }
     let info = url.into_connection_info().map_err(|_| malformed())?;
     if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
         return Err(wrong("url", "one with `#insecure`", "name the server's authority in `ca_certificate`"));
@@ -162,6 +166,7 @@ mod tests {
         refused(&Options::new(), "url");
         refused(&Options::new().with("url", "http://user:hunter2@host"), "url");
         refused(&Options::new().with("url", "rediss://user:hunter2@host/#insecure"), "url");
+        refused(&Options::new().with("url", "redis://user:hunter2@host/?password=hunter2"), "url");
         refused(&options().with("urls", "redis://b:2"), "urls");
         refused(&Options::new().with("urls", "redis://:hunter2@a:1,redis://b:2"), "urls");
         refused(&options().with("prefix", "{x}"), "prefix");

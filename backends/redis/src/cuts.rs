@@ -29,6 +29,7 @@ pub(crate) struct Cut {
 impl Inner {
     pub(crate) async fn open_cut(self: &Arc<Self>) -> Result<Cut> {
         self.check_open()?;
+        self.close_cuts().await?;
         if self.read_only {
             return Err(Error::unsupported("a cut of a store that is open for reading only")
                 .advise("archive it where it is open for writing"));
@@ -63,6 +64,17 @@ impl Inner {
         Ok(cut)
     }
 
+    /// Closes the cuts that are dropped, those too that could not be closed when they were: as long as one is open,
+    /// every commit keeps what it replaces.
+    pub(crate) async fn close_cuts(&self) -> Result<()> {
+        let dropped: Vec<u64> = self.dropped_cuts.lock().iter().copied().collect();
+        for number in dropped {
+            self.close_cut(number).await?;
+            self.dropped_cuts.lock().remove(&number);
+        }
+        Ok(())
+    }
+
     async fn close_cut(&self, number: u64) -> Result<()> {
         let link = self.link()?;
         for (unit, _) in self.units() {
@@ -78,16 +90,17 @@ impl Inner {
     }
 }
 
-/// The units keep no pre-images any longer; the next owner sees to what cannot be done now.
+/// The units keep no pre-images any longer; the next cut, compaction or owner sees to what cannot be done now.
 impl Drop for Cut {
     fn drop(&mut self) {
+        self.inner.dropped_cuts.lock().insert(self.number);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (inner, number) = (Arc::clone(&self.inner), self.number);
+        let inner = Arc::clone(&self.inner);
         runtime.spawn(async move {
             if inner.check_open().is_ok()
-                && let Err(error) = inner.close_cut(number).await
+                && let Err(error) = inner.close_cuts().await
             {
-                tracing::warn!(store = %inner.name, %error, "a cut's pre-images stay until the store is opened again");
+                tracing::warn!(store = %inner.name, %error, "a cut's pre-images stay until the next cut or compaction");
             }
         });
     }

@@ -21,22 +21,16 @@ pub(crate) struct Encoded {
     pub(crate) changes: Vec<Arg>,
     /// How many mutations get a revision.
     pub(crate) revised: u64,
-    /// Keys that are touched: kind, place, key. For Clusters, whose slots may be on the move.
-    pub(crate) touched: Vec<(&'static str, String, Bytes)>,
     /// What each mutation is numbered, 0 without revisions; empty if none has one.
     numbers: Vec<u64>,
 }
 
 impl Encoded {
-    pub(crate) fn of(batch: &Batch, catalog: &Catalog, touch: bool) -> Result<Self> {
-        let mut encoded =
-            Self { conditions: Vec::new(), changes: Vec::new(), revised: 0, touched: Vec::new(), numbers: Vec::new() };
+    pub(crate) fn of(batch: &Batch, catalog: &Catalog) -> Result<Self> {
+        let mut encoded = Self { conditions: Vec::new(), changes: Vec::new(), revised: 0, numbers: Vec::new() };
         encoded.add_conditions(&batch.conditions, catalog)?;
         encoded.add_changes(&batch.mutations, catalog)?;
-        if touch {
-            encoded.touch(batch, catalog)?;
-        }
-        if encoded.conditions.len() + encoded.changes.len() + 3 * encoded.touched.len() > MAX_ARGS {
+        if encoded.conditions.len() + encoded.changes.len() > MAX_ARGS {
             return Err(Error::new(ErrorKind::LimitExceeded, "a batch of more records than one Redis request takes")
                 .advise("nothing was written; split it: 300,000 records always go"));
         }
@@ -47,19 +41,6 @@ impl Encoded {
     pub(crate) fn revisions(&self, base: Revision) -> Vec<Revision> {
         let revision = |&number: &u64| if number == 0 { Revision::NONE } else { Revision(base.0 + number) };
         self.numbers.iter().map(revision).collect()
-    }
-
-    fn touch(&mut self, batch: &Batch, catalog: &Catalog) -> Result<()> {
-        let conditions = batch.conditions.iter().map(|(at, _)| at);
-        for at in batch.mutations.iter().map(Mutation::at).chain(conditions) {
-            let form = catalog.form(at.state)?;
-            let (kind, key) = if form.model == Model::Kv { ("r", Bytes::new()) } else { ("k", at.key.clone()) };
-            let one = (kind, form.place(at.group), key);
-            if self.touched.last() != Some(&one) {
-                self.touched.push(one);
-            }
-        }
-        Ok(())
     }
 
     fn add_conditions(&mut self, conditions: &[(Address, Condition)], catalog: &Catalog) -> Result<()> {

@@ -27,9 +27,9 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
             | Server::ReadOnly,
         )
         | Kind::ClusterConnectionNotFound => Fate::RefusedForNow,
-        // A slot is on its way to another node: the scripts notice before they write.
-        Kind::Server(_) if text(error).contains("non local key") => Fate::RefusedForNow,
+        _ if is_moving(error) => Fate::RefusedForNow,
         Kind::Server(_) | Kind::Extension if error.code() == Some("BUSY") => Fate::RefusedForNow,
+        _ if is_crowded(error) => Fate::RefusedForNow,
         Kind::Server(_)
         | Kind::Extension
         | Kind::AuthenticationFailed
@@ -39,6 +39,16 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
         _ if error.is_connection_refusal() => Fate::RefusedForNow,
         _ => Fate::Unknown,
     }
+}
+
+/// A slot is on its way to another node: scripts notice before they read or write.
+fn is_moving(error: &RedisError) -> bool {
+    matches!(error.kind(), Kind::Server(_)) && text(error).contains("non local key")
+}
+
+/// The server takes no more connections.
+fn is_crowded(error: &RedisError) -> bool {
+    text(error).contains("max number of clients reached")
 }
 
 fn text(error: &RedisError) -> String {
@@ -68,6 +78,13 @@ pub(crate) fn typed(error: &RedisError) -> Error {
                 "free the server's disk and see its log",
             );
         }
+        "WRONGTYPE" => {
+            return make(
+                ErrorKind::InvalidInput,
+                "a key under `prefix` holds something that statehold did not write",
+                "choose another `prefix`, which nobody else uses",
+            );
+        }
         "NOAUTH" | "WRONGPASS" | "NOPERM" => return refused_user(&said, code),
         "NOREPLICAS" => {
             return make(
@@ -84,6 +101,20 @@ pub(crate) fn typed(error: &RedisError) -> Error {
             );
         }
         _ => {}
+    }
+    if is_moving(error) {
+        return make(
+            ErrorKind::Unavailable,
+            "a slot of the Redis Cluster is on its way to another node",
+            "try again when it has arrived; see `redis-cli --cluster check`",
+        );
+    }
+    if is_crowded(error) {
+        return make(
+            ErrorKind::ResourceExhausted,
+            "the server has no connection left",
+            "raise the server's `maxclients`, or end clients that nobody needs",
+        );
     }
     match error.kind() {
         Kind::AuthenticationFailed | Kind::Server(Server::NoPerm) => refused_user(&said, code),
@@ -115,7 +146,7 @@ pub(crate) fn typed(error: &RedisError) -> Error {
         _ => make(
             ErrorKind::Unavailable,
             "the connection to Redis failed",
-            "check that the server runs, its host and port, and whether it expects TLS (rediss://)",
+            "check that the server runs, its host and port, whether it expects TLS (rediss://), and its `maxclients`",
         ),
     }
 }

@@ -1,11 +1,14 @@
 //! [`Inner`]: what a store's handle, its snapshots and its loaders share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use redis::Value;
 use statehold_core::{
     Address, Capabilities, Durability, Error, ErrorKind, KeyGroup, KeyGroups, Limits, Millis, Result, StoreClock,
@@ -39,6 +42,8 @@ pub(crate) struct Inner {
     catalog: RwLock<Arc<Catalog>>,
     /// The greatest cut this handle knows of; in a Cluster every commit carries it.
     pub(crate) cut: AtomicU64,
+    /// Cuts that nobody reads any more and that are still open in some unit.
+    pub(crate) dropped_cuts: Mutex<BTreeSet<u64>>,
     /// Commits hold it shared while a Cluster's units are cut one after the other.
     pub(crate) gate: tokio::sync::RwLock<()>,
 }
@@ -71,6 +76,7 @@ impl Inner {
             link: RwLock::new(Some(parts.link)),
             cut: AtomicU64::new(0),
             catalog: RwLock::new(Arc::new(parts.catalog)),
+            dropped_cuts: Mutex::default(),
             gate: tokio::sync::RwLock::default(),
         }
     }

@@ -170,10 +170,6 @@ impl Link {
         Ok(Arc::new(Self { lines, timeout: config.timeout }))
     }
 
-    pub(crate) fn is_cluster(&self) -> bool {
-        matches!(self.lines, Lines::Cluster { .. })
-    }
-
     async fn send(&self, lane: Lane, request: &Request<'_>) -> Result<Value, Failure> {
         match &self.lines {
             Lines::Single { work, life } => {

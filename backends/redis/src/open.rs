@@ -53,6 +53,11 @@ async fn register(link: &Link, prefix: &str, request: &OpenRequest) -> Result<u6
     loop {
         let mut fields = read(link, &key).await?;
         let version = fields.remove("v");
+        if version.is_none() && !fields.is_empty() {
+            return Err(Error::invalid(format!("the key `{key}` holds something that statehold did not write"))
+                .about("prefix")
+                .advise("choose another `prefix`, which nobody else uses"));
+        }
         if let Some(total) = fields.get(&namespace)
             && *total != groups.total().to_string().into_bytes()
         {

@@ -17,6 +17,7 @@ use statehold_core::{
 use super::{
     operation::{Ask, Change, Doubt, Mark, Operation, Table, WRITERS, What, payload, subkey},
     reference::{Expected, Reference, folded},
+    seen::Seen,
 };
 use crate::{
     context::Context,
@@ -47,6 +48,7 @@ pub(super) struct Driver<'a> {
     revisions: Revisions,
     given: BTreeSet<(KeyGroup, Revision)>,
     senders: [Sender; WRITERS],
+    seen: Seen,
 }
 
 fn specs(tables: &[Table]) -> Result<Vec<StateSpec>, Failure> {
@@ -77,6 +79,7 @@ impl<'a> Driver<'a> {
             revisions: BTreeMap::new(),
             given: BTreeSet::new(),
             senders: [sender(1), sender(2)],
+            seen: Seen::default(),
         };
         driver.register(tables).await?;
         Ok(driver)
@@ -96,7 +99,9 @@ impl<'a> Driver<'a> {
             Operation::Commit { changes, doubts, mark } => self.commit(changes, doubts, *mark, before).await?,
             Operation::Read { table, records } => self.read(*table, records, after).await?,
             Operation::Scan { table, group, part, rows } => {
-                self.scan = Some((*table, self.scan_of(*table, *group, *part)));
+                let scan = self.scan_of(*table, *group, *part);
+                self.walk(scan.clone(), *rows).await?;
+                self.scan = Some((*table, scan));
                 self.page(*rows, after).await?;
             }
             Operation::Page { rows } => self.page(*rows, after).await?,
@@ -111,6 +116,7 @@ impl<'a> Driver<'a> {
             Operation::CheckCut => self.check_cut(after).await?,
             Operation::Archive => {
                 let tape = Tape::record(&*self.store, self.store.groups()).await?;
+                self.seen.tape(&tape);
                 self.tapes.push((tape, self.revisions.clone()));
             }
             Operation::Recover => self.recover(after).await?,
@@ -177,6 +183,7 @@ impl<'a> Driver<'a> {
             batch.marker = Some(Marker { writer: WriterId(sender.id), sequence, position: None });
         }
         let answer = self.store.commit(batch.clone()).finish().await;
+        self.seen.commit(&answer);
         match expected {
             Expected::Applied => {
                 let committed = answer?;
@@ -257,6 +264,10 @@ impl<'a> Driver<'a> {
 
     async fn reopen(&mut self, model: &Reference) -> Verdict {
         self.cuts.clear();
+        if !self.cx.capabilities.persistent {
+            // Beside others that are opened again it goes on as it is.
+            return self.check(model).await;
+        }
         self.states.clear();
         self.store.close().await?;
         let all = statehold_core::KeyGroups::all(self.groups)?;
@@ -268,9 +279,29 @@ impl<'a> Driver<'a> {
         self.check(model).await
     }
 
-    /// Compares everything a last time and closes the store.
-    pub(super) async fn finish(self, model: &Reference) -> Verdict {
+    /// What was answered since this was last asked.
+    pub(super) fn take_seen(&mut self) -> Seen {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// Exchanges the last archives: whoever recovers next takes what the other stored.
+    pub(super) fn exchange_archives(&mut self, other: &mut Self) {
+        if let (Some(one), Some(two)) = (self.tapes.last_mut(), other.tapes.last_mut()) {
+            std::mem::swap(one, two);
+        }
+    }
+
+    /// Compares everything a last time.
+    pub(super) async fn end(&mut self, model: &Reference) -> Verdict {
         self.check(model).await?;
+        if self.cx.capabilities.snapshots {
+            let tape = Tape::record(&*self.store, self.store.groups()).await?;
+            self.seen.tape(&tape);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn close(self) -> Verdict {
         self.store.finish().await?;
         Ok(self.store.close().await?)
     }

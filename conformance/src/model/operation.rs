@@ -7,7 +7,7 @@ use proptest::{
     prop_oneof,
     strategy::BoxedStrategy,
 };
-use statehold_core::{Capabilities, KeyShape, Model};
+use statehold_core::{Capabilities, KeyGroup, KeyShape, Model};
 
 /// A state of the model.
 #[derive(Debug, Clone)]
@@ -276,4 +276,29 @@ pub(super) fn everything(of: &Capabilities, groups: u16) -> BoxedStrategy<Operat
         life.push(Just(Operation::Reopen).boxed());
     }
     prop_oneof![3 => data(of, groups), 1 => proptest::strategy::Union::new(life)].boxed()
+}
+
+/// Everything, each batch within the key group of its first change.
+pub(super) fn within_groups(of: &Capabilities, groups: u16) -> BoxedStrategy<Operation> {
+    let tables = Table::all(of);
+    everything(of, groups).prop_map(move |operation| operation.within_a_group(&tables, groups)).boxed()
+}
+
+impl Operation {
+    fn within_a_group(self, tables: &[Table], groups: u16) -> Self {
+        let Self::Commit { mut changes, mut doubts, mark } = self else { return self };
+        let group = |table: usize, key: u8| KeyGroup::of(tables[table].key(key), groups);
+        let of_change = changes.first().map(|c| group(c.table, c.key));
+        let only = of_change.or_else(|| doubts.first().map(|d| group(d.table, d.key)));
+        changes.retain(|c| Some(group(c.table, c.key)) == only);
+        doubts.retain(|d| Some(group(d.table, d.key)) == only);
+        let mark = match mark {
+            // Markers are each group's own: a batch of no group is remembered by none, and what is older in one
+            // is new in another.
+            _ if only.is_none() => Mark::None,
+            Mark::Older(writer) => Mark::Fresh(writer),
+            mark => mark,
+        };
+        Self::Commit { changes, doubts, mark }
+    }
 }

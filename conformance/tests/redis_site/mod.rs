@@ -45,8 +45,13 @@ pub(crate) fn main(start: fn() -> Result<Servers>, options: Options, ownership: 
         Err(_) if lists_only => "redis://localhost".into(),
         Err(_) => return beside_servers(start),
     };
+    statehold_conformance::main(subject(urls, options, ownership))
+}
+
+/// Places on the servers at `urls`.
+pub(crate) fn subject(urls: String, options: Options, ownership: Ownership) -> Subject {
     let site = move |dir: &Path| Site::new(Leading(RedisBackend::new(), ownership), options_of(&urls, &options, dir));
-    statehold_conformance::main(Subject::new(site))
+    Subject::new(site)
 }
 
 fn beside_servers(start: fn() -> Result<Servers>) -> ExitCode {

@@ -1,12 +1,12 @@
 -- One commit to one unit. Everything is checked before the first write: a script that fails
 -- half-way is not rolled back.
--- ARGV: U, epoch, incarnation, now, cut, touch?, writer, sequence, session, position,
+-- ARGV: U, epoch, incarnation, now, cut, writer, sequence, session, position,
 --       revised count, pre-images?, then conditions, 'E', then changes.
 local U, META = ARGV[1], KEYS[1]
 local epoch, inc, now, cut = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
-local writer, mark = ARGV[7], ARGV[8]
-local revised, imaging = tonumber(ARGV[11]), ARGV[12] == '1'
-local P = 13
+local writer, mark = ARGV[6], ARGV[7]
+local revised, imaging = tonumber(ARGV[10]), ARGV[11] == '1'
+local P = 12
 local function take()
   P = P + 1
   return ARGV[P - 1]
@@ -20,7 +20,7 @@ if unit_inc > inc then return {'STALE', unit_inc} end
 if writer ~= '' then
   local last = call('HGET', U .. 'j', writer)
   -- One of another session tells of content that a recovery replaced.
-  if last and string.sub(last, 9, 12) == ARGV[9] then
+  if last and string.sub(last, 9, 12) == ARGV[8] then
     local sequence = string.sub(last, 1, 8)
     if sequence == mark then return {'DUP', string.sub(last, 13, 20)} end
     if less(mark, sequence) then return {'OLD', sequence} end
@@ -32,24 +32,6 @@ if q + revised >= 1099511627775 then return {'FULL'} end
 local c, opens = tonumber(m[4]), cut > tonumber(m[5])
 if opens then c = cut end
 local os, on = tonumber(m[6]), tonumber(m[7])
-
--- In a cluster: a key that a slot's move took away fails here, before anything is written.
-if ARGV[6] == '1' then
-  for _ = 1, tonumber(take()) do
-    local kind, place, key = take(), take(), take()
-    if kind == 'r' then
-      call('EXISTS', U .. 'h' .. place, U .. 'o' .. place)
-      if c > 0 then call('EXISTS', U .. 'u' .. c .. '.' .. place) end
-    else
-      call('EXISTS', U .. 'o' .. place, U .. 'k' .. place .. ':' .. key, U .. 'x' .. place .. ':' .. key)
-      if c > 0 then
-        call('EXISTS', U .. 'w' .. c .. '.' .. place .. ':' .. key, U .. 'y' .. c .. '.' .. place .. ':' .. key)
-      end
-    end
-    if c > 0 then call('EXISTS', U .. 'v' .. c .. '.' .. place, U .. 'z' .. c) end
-  end
-  call('EXISTS', U .. 'j')
-end
 
 local function lives(raw, rev, ttl)
   return ttl == 0 or less(now, string.sub(raw, 8 * rev + 1, 8 * rev + 8))
@@ -412,5 +394,5 @@ while P <= last do
 end
 local base = join(inc, q)
 if revised > 0 then call('HSET', META, 'q', string.format('%.0f', q + revised)) end
-if writer ~= '' then call('HSET', U .. 'j', writer, mark .. ARGV[9] .. base .. ARGV[10]) end
+if writer ~= '' then call('HSET', U .. 'j', writer, mark .. ARGV[8] .. base .. ARGV[9]) end
 return {'OK', base, removed}

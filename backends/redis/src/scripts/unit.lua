@@ -2,7 +2,7 @@
 -- ARGV: U, what, then: 'raise': epoch, incarnation, floor, session, make?, forget cuts?
 --       'open': cut, floor     'close': cut     'sweep': cut
 local U, META, what = ARGV[1], KEYS[1], ARGV[2]
-local m = call('HMGET', META, 'e', 'i', 'f', 'os', 'c', 'x', 'cl', 'cs')
+local m = call('HMGET', META, 'e', 'i', 'f', 'os', 'c', 'x', 'cl', 'cs', 'cg')
 
 local function floor(to)
   if not m[3] or less(m[3], to) then
@@ -12,20 +12,23 @@ local function floor(to)
   return m[3]
 end
 
--- Keeps only the pre-images that the cuts still open may need.
+-- Cuts whose pre-images nobody reads any more, until they are swept: the answer that names them may be lost.
+local gone = ids(m[9] or '')
+
+-- Keeps only the pre-images that the cuts still open may need; answers the cuts to be swept. Commits go on to keep
+-- pre-images for the newest cut kept, closed or not: for an older one they would keep what was changed since.
 local function close(still)
   local oldest, newest = nil, 0
-  for _, id in ipairs(still) do
-    oldest = math.min(oldest or id, id)
-    newest = math.max(newest, id)
-  end
-  local kept, dropped = {}, {}
+  for _, id in ipairs(still) do oldest = math.min(oldest or id, id) end
+  local kept = {}
   for _, id in ipairs(ids(m[8])) do
-    local list = (oldest and id >= oldest) and kept or dropped
+    local list = (oldest and id >= oldest) and kept or gone
     list[#list + 1] = id
   end
-  call('HSET', META, 'c', newest, 'cl', table.concat(still, ','), 'cs', table.concat(kept, ','))
-  return dropped
+  for _, id in ipairs(kept) do newest = math.max(newest, id) end
+  local function list(of) return table.concat(of, ',') end
+  call('HSET', META, 'c', newest, 'cl', list(still), 'cs', list(kept), 'cg', list(gone))
+  return gone
 end
 
 if what == 'raise' then
@@ -41,12 +44,20 @@ if what == 'raise' then
   if tonumber(m[4]) < session then call('HSET', META, 'os', session, 'on', 0) end
   local now = floor(ARGV[5])
   local dropped = {}
-  if ARGV[8] == '1' and (m[7] ~= '' or m[8] ~= '') then dropped = close({}) end
+  if ARGV[8] == '1' and (m[7] ~= '' or m[8] ~= '' or #gone > 0) then dropped = close({}) end
   return {'OK', math.max(tonumber(m[2]), inc), now, math.max(tonumber(m[4]), session), dropped}
 end
 if what == 'sweep' then
   local names = call('SPOP', U .. 'z' .. ARGV[3], 500)
-  if #names > 0 then call('UNLINK', unpack(names)) end
+  if #names > 0 then
+    call('UNLINK', unpack(names))
+  elseif m[1] then
+    local left = {}
+    for _, id in ipairs(gone) do
+      if id ~= tonumber(ARGV[3]) then left[#left + 1] = id end
+    end
+    call('HSET', META, 'cg', table.concat(left, ','))
+  end
   return {'OK', #names}
 end
 if not m[1] then return {'LOST'} end

@@ -30,7 +30,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    pub(super) async fn read(&self, table: usize, records: &[(u8, u8)], model: &Reference) -> Verdict {
+    pub(super) async fn read(&mut self, table: usize, records: &[(u8, u8)], model: &Reference) -> Verdict {
         let map = model.tables[table].model == statehold_core::Model::Map;
         let place = |(key, sub): &(u8, u8)| {
             self.states[table].at(model.tables[table].key(*key), if map { subkey(*sub) } else { b"" })
@@ -38,6 +38,7 @@ impl Driver<'_> {
         let at: Vec<_> = records.iter().map(place).collect();
         let cells = self.store.get_many(&at).finish().await?;
         ensure_eq!(cells.len(), at.len(), "the number of records read at once");
+        self.seen.cells(&cells);
         for (at, cell) in at.iter().zip(&cells) {
             self.check_cell(table, &at.key, &at.sub, cell.as_ref(), model)?;
             ensure_eq!(&self.store.get(at).finish().await?, cell, "get against get_many of {at:?}");
@@ -61,6 +62,15 @@ impl Driver<'_> {
             ),
         };
         ScanRequest { range, ..request }
+    }
+
+    /// Reads all pages at once, for the comparison with other engines: they may end their pages at different rows,
+    /// and so see different things of what is written between two of them.
+    pub(super) async fn walk(&mut self, mut request: ScanRequest, rows: usize) -> Verdict {
+        request.limit = PageLimit { rows, ..PageLimit::default() };
+        let found = statehold_core::collect(&*self.store, request).await?;
+        self.seen.rows(&found);
+        Ok(())
     }
 
     /// Reads the scan's next page; it must be the beginning of what the model has behind the cursor.

@@ -28,12 +28,26 @@ const GONE_ATTEMPTS: usize = 200;
 /// println!("{}", server.url().len());
 /// # Ok::<(), statehold::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct PostgresBuilder {
     fsync: bool,
     tls: bool,
+    password: Option<String>,
+    /// Port and password of a primary.
+    standby_of: Option<(u16, String)>,
     settings: Vec<(String, String)>,
     kept: Option<PathBuf>,
+}
+
+/// Shows no password.
+impl std::fmt::Debug for PostgresBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresBuilder")
+            .field("fsync", &self.fsync)
+            .field("tls", &self.tls)
+            .field("standby_of", &self.standby_of.as_ref().map(|(port, _)| port))
+            .finish_non_exhaustive()
+    }
 }
 
 impl PostgresBuilder {
@@ -49,6 +63,20 @@ impl PostgresBuilder {
     #[must_use]
     pub fn tls(mut self, on: bool) -> Self {
         self.tls = on;
+        self
+    }
+
+    /// The superuser's password, in place of a random one; of letters, digits and `-`, so that a URL can hold it.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// A hot standby, which begins as a copy of `primary` and takes on what is written there, as long as that runs.
+    #[must_use]
+    pub fn standby_of(mut self, primary: &PostgresServer) -> Self {
+        self.standby_of = Some((primary.port, primary.password.clone()));
         self
     }
 
@@ -77,7 +105,10 @@ impl PostgresBuilder {
             Some(path) => Folder::kept(path, user)?,
             None => Folder::temporary("statehold-postgres-", user)?,
         };
-        let password = initialise(&folder, user)?;
+        let password = match &self.standby_of {
+            Some((port, password)) => copy(*port, password, &folder, user)?,
+            None => initialise(&folder, self.password.as_deref(), user)?,
+        };
         if self.tls {
             super::tls::make_certificates(&folder, user)?;
         }
@@ -240,16 +271,13 @@ fn password() -> String {
 }
 
 /// Makes the data folder unless it is there; answers the superuser's password.
-fn initialise(folder: &Folder, user: Option<RunAs>) -> Result<String> {
+fn initialise(folder: &Folder, wanted: Option<&str>, user: Option<RunAs>) -> Result<String> {
     let (data, file) = (folder.path().join("data"), folder.path().join("password"));
     if data.join("PG_VERSION").exists() {
         return fs::read_to_string(&file).map_err(|e| Error::internal("the password file is gone").because(e));
     }
-    let password = password();
-    fs::write(&file, &password)
-        .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)))
-        .map_err(|e| Error::internal("no password file").because(e))?;
-    give(&file, user)?;
+    let password = wanted.map_or_else(password, str::to_owned);
+    secret(&file, &password, user)?;
     // Made beside its place: what a killed start left half made is made anew.
     let new = folder.path().join("data.new");
     if let Err(e) = fs::remove_dir_all(&new)
@@ -263,6 +291,27 @@ fn initialise(folder: &Folder, user: Option<RunAs>) -> Result<String> {
     run(&program("initdb")?, &arguments, user)?;
     fs::rename(&new, &data).map_err(|e| Error::internal("the data folder cannot be put in place").because(e))?;
     Ok(password)
+}
+
+/// Copies a primary's data, set up to follow it.
+fn copy(port: u16, password: &str, folder: &Folder, user: Option<RunAs>) -> Result<String> {
+    let file = folder.path().join("password");
+    secret(&file, &format!("127.0.0.1:{port}:*:postgres:{password}"), user)?;
+    let primary = format!("host=127.0.0.1 port={port} user=postgres passfile={}", file.display());
+    let data = folder.path().join("data").display().to_string();
+    let arguments = ["-D", &data, "-d", &primary, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
+    run(&program("pg_basebackup")?, &arguments, user)?;
+    Ok(password.to_owned())
+}
+
+/// A file that nobody else reads.
+fn secret(file: &Path, text: &str, user: Option<RunAs>) -> Result<()> {
+    let write = || {
+        fs::write(file, text)?;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+    };
+    write().map_err(|e| Error::internal("no password file").because(e))?;
+    give(file, user)
 }
 
 /// Waits until the lines of `postmaster.pid` say that it is this process that is ready.

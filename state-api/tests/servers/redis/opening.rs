@@ -1,11 +1,11 @@
 //! What a server must be before a store is opened on it.
 
-use statehold_core::{Durability, ErrorKind, Model, Ownership};
+use statehold::core::{Durability, ErrorKind, Model, Ownership};
 
-use crate::support::{commit, open, open_as, options, put, register, server, server_with};
+use super::support::{commit, open, open_as, options, put, register, server, server_with, value};
 
 /// What opening at `durability` is refused with.
-async fn refused(url: &str, durability: Durability) -> statehold_core::Error {
+async fn refused(url: &str, durability: Durability) -> statehold::core::Error {
     open_as(options(url), durability, Ownership::Exclusive).await.map(drop).unwrap_err()
 }
 
@@ -57,6 +57,15 @@ async fn a_replica_is_read_and_not_written() {
     let error = open(options(&replica.url())).await.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("replica"), "{error}");
+    assert!(error.advice().is_some_and(|advice| advice.contains("read-only")), "{error}");
+    // A replica answers before it has everything.
+    while !super::info(&replica, "replication").contains("master_link_status:up") {
+        tokio::task::yield_now().await;
+    }
+    let reader = open_as(options(&replica.url()), Durability::Process, Ownership::ReadOnly).await.unwrap();
+    assert_eq!(value(&*reader, state, "key").await.as_deref(), Some("value"));
+    let error = commit(&*reader, 2, put(state, "key", "other")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
 }
 
 #[tokio::test]
@@ -75,4 +84,26 @@ async fn two_prefixes_are_two_places() {
     commit(&*one, 1, put(state, "key", "value")).await.unwrap();
     assert_eq!(other.states().await.unwrap(), []);
     one.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn name_5_a_store_of_a_newer_format_is_left_alone() {
+    let server = server();
+    open(options(&server.url())).await.unwrap().close().await.unwrap();
+    server.command("HSET sh:{1}c format 99").unwrap();
+    let error = open(options(&server.url())).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("format 99") && error.advice().is_some(), "{error}");
+}
+
+#[tokio::test]
+async fn own_3_keys_of_somebody_else_under_the_prefix_are_left_alone() {
+    for foreign in ["SET sh:{registry} theirs", "HSET sh:{registry} theirs 1", "RPUSH sh:{registry} theirs"] {
+        let server = server();
+        server.command(foreign).unwrap();
+        let error = open(options(&server.url())).await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{foreign}: {error}");
+        assert!(error.advice().is_some_and(|advice| advice.contains("prefix")), "{foreign}: {error}");
+        assert_eq!(server.command("DBSIZE").unwrap(), ":1");
+    }
 }

@@ -8,7 +8,8 @@ use statehold::{
 };
 use statehold_postgres::{Migrations, SCHEMA_VERSION};
 
-use crate::support::{Log, admin, open, open_with, options};
+use super::support::{admin, open, open_with, options};
+use crate::support::Log;
 
 /// Checks an error: its kind, that it says what to do, and that it keeps the password to itself.
 fn check(error: &Error, kind: ErrorKind, server: &PostgresServer) {

@@ -1,8 +1,8 @@
 //! Passwords, users, TLS: refused clearly, and never shown.
 
-use statehold_core::{Error, ErrorKind, Model, Options};
+use statehold::core::{Error, ErrorKind, Model, Options};
 
-use crate::support::{commit, open, options, put, register, server_with, value};
+use super::support::{commit, open, options, put, register, server_with, value};
 
 const CANARY: &str = "hunter2-the-canary";
 
@@ -48,7 +48,7 @@ async fn a_user_of_the_least_rights_does_everything() {
     let snapshot = store.snapshot().await.unwrap();
     commit(&*store, 2, put(state, "key", "later")).await.unwrap();
     assert_eq!(value(&*store, state, "key").await.as_deref(), Some("later"));
-    assert!(snapshot.get(&crate::support::at(state, "key")).finish().await.unwrap().is_some());
+    assert!(snapshot.get(&super::support::at(state, "key")).finish().await.unwrap().is_some());
     store.compact().await.unwrap();
     store.drop_state(state).await.unwrap();
     store.close().await.unwrap();

@@ -6,7 +6,8 @@ use statehold::{
     testing::servers::PostgresServer,
 };
 
-use crate::support::{Counter, Log, open, open_with, options};
+use super::support::{open, open_with, options};
+use crate::support::{Counter, Log};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batch_3_writers_of_a_shared_store_lose_no_increment() {
