@@ -7,6 +7,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use statehold_conformance::{Category, Report, Selection, Site, Subject, all_cases, mutants, run};
 use statehold_core::{Backend, Options};
 use statehold_memory::MemoryBackend;
+use statehold_redis::RedisBackend;
 use statehold_rocksdb::RocksDbBackend;
 
 /// Always the same data: a mutant either is found or is not.
@@ -49,7 +50,7 @@ fn honest_backends_pass() -> Result<(), Failed> {
 }
 
 /// What the memory backend skips because it declares it, the lesser one must refuse, and the other way round.
-/// RocksDB runs what needs files.
+/// RocksDB runs what needs files, Redis what needs a second owner to take over.
 fn every_case_runs_on_some_engine() -> Result<(), Failed> {
     let skipped = |report: Report| -> BTreeSet<String> {
         let skips =
@@ -57,11 +58,12 @@ fn every_case_runs_on_some_engine() -> Result<(), Failed> {
         skips.map(|case| case.name).collect()
     };
     let files = RocksDbBackend::new().capabilities(&Options::new().with("path", "nowhere"))?;
-    let runs = all_cases().into_iter().filter(|case| case.skipped_by(&files).is_none());
-    let on_files: BTreeSet<String> = runs.map(|case| case.name().to_owned()).collect();
+    let server = RedisBackend::new().capabilities(&Options::new().with("url", "redis://nowhere"))?;
+    let runs = |case: &statehold_conformance::Case| [&files, &server].iter().any(|c| case.skipped_by(c).is_none());
+    let elsewhere: BTreeSet<String> = all_cases().into_iter().filter(runs).map(|case| case.name().to_owned()).collect();
     let mut never = skipped(functional(&memory())?);
     let lesser = skipped(functional(&memory().wrapped(mutants::lesser))?);
-    never.retain(|name| lesser.contains(name) && !on_files.contains(name));
+    never.retain(|name| lesser.contains(name) && !elsewhere.contains(name));
     if never.is_empty() { Ok(()) } else { Err(format!("these cases run nowhere: {never:?}").into()) }
 }
 

@@ -12,7 +12,7 @@ use super::{
     claim::Claim,
     object::local,
     parent::Shared,
-    part::{Floor, Form, Object, Part, PartState},
+    part::{Floor, Form, Object, Part, PartState, total},
 };
 
 /// Files that are hashed, stored or fetched at once.
@@ -63,7 +63,7 @@ impl Archive {
             claim: claim.epoch(),
             floor: Floor::new(cut.now(), cut.incarnation()),
             cut: 0,
-            new_bytes: sent.iter().map(|(_, new)| new).sum(),
+            new_bytes: total(sent.iter().map(|(_, new)| *new)),
             duration_ms: 0,
             states: cut.states().iter().map(state).collect(),
             objects: sent.into_iter().map(|(object, _)| object).collect(),

@@ -270,7 +270,7 @@ impl Part {
 
     /// Bytes of its objects.
     pub(super) fn size(&self) -> u64 {
-        self.objects.iter().fold(0, |sum, o| sum.saturating_add(o.bytes))
+        total(self.objects.iter().map(|o| o.bytes))
     }
 
     /// Rows of all states, where they are known.
@@ -288,6 +288,11 @@ impl Part {
 pub(super) fn within(inner: KeyGroups, outer: KeyGroups) -> bool {
     let (inner, outer) = ((inner.range(), inner.total()), (outer.range(), outer.total()));
     inner.1 == outer.1 && inner.0.start >= outer.0.start && inner.0.end <= outer.0.end
+}
+
+/// The sum; what a damaged record says may be more than a number holds.
+pub(super) fn total(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
 }
 
 /// `None` where one is not known, or they are too many.

@@ -8,7 +8,7 @@ use super::{
     checkpoint::{CheckpointId, CheckpointInfo},
     claim::Claim,
     metadata::Metadata,
-    part::Groups,
+    part::{Groups, total},
     record::{Abort, Complete, Entry},
     timeline::{Prepared, Timeline},
     write::Cut,
@@ -73,7 +73,7 @@ impl Archive {
             Ok(vec![Entry::Complete(Complete {
                 checkpoint: id,
                 parts: parts.iter().map(|p| p.at).collect(),
-                new_bytes: parts.iter().fold(0, |sum, p| p.new_bytes.saturating_add(sum)),
+                new_bytes: total(parts.iter().map(|p| p.new_bytes)),
                 duration_ms: parts.iter().map(|p| p.duration_ms).max().unwrap_or(0),
                 metadata: metadata.clone(),
             })])

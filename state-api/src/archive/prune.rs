@@ -13,7 +13,7 @@ use super::{
     Archive,
     checkpoint::CheckpointId,
     claim::Claim,
-    part::ObjectName,
+    part::{ObjectName, total},
     record::{Entry, Retire},
     timeline::{Garbage, Timeline},
 };
@@ -118,7 +118,7 @@ impl Archive {
         }
         dead.append(&mut left);
         pruned.objects = dead.len() as u64;
-        pruned.bytes = dead.iter().map(|(_, bytes)| bytes).sum();
+        pruned.bytes = total(dead.iter().map(|(_, bytes)| *bytes));
         if !dry {
             let deletes = dead.into_iter().map(|(name, _)| async move { self.objects.delete(&name).await });
             stream::iter(deletes).buffer_unordered(DELETES).try_collect::<Vec<()>>().await?;

@@ -5,7 +5,7 @@ use statehold_core::{ArchiveSource, ArchiveStep, Cell, Envelope, Error, Model, R
 use super::{
     Archive,
     checkpoint::{CheckpointInfo, CheckpointSummary, ObjectInfo, Select, StateInfo, StoreInfo},
-    part::{Form, Part, sum},
+    part::{Form, Part, sum, total},
     record::Entry,
     source::PartSource,
 };
@@ -70,7 +70,7 @@ impl Archive {
         let mut verified = Verified {
             checkpoint: summary,
             objects: objects().count() as u64,
-            object_bytes: objects().map(|o| o.bytes).sum(),
+            object_bytes: total(objects().map(|o| o.bytes)),
             rows: Some(0),
         };
         for part in &parts {

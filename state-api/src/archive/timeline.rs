@@ -17,7 +17,7 @@ use statehold_core::{Error, ErrorKind, KeyGroups, Result};
 use super::{
     Metadata,
     checkpoint::{CheckpointId, CheckpointSummary, Select, Status},
-    part::{Part, sum, within},
+    part::{Part, sum, total, within},
     record::{ClaimEntry, Complete, Entry, PartRef, Record, Retire},
     token::Token,
 };
@@ -366,7 +366,7 @@ impl Timeline {
             parts: node.parts.len(),
             rows: sum(parts().map(|p| p.rows)),
             bytes: sum(parts().map(|p| p.bytes)),
-            size: parts().fold(0, |sum, p| sum.saturating_add(p.size)),
+            size: total(parts().map(|p| p.size)),
             new_bytes: node.new_bytes,
             duration_ms: node.duration_ms,
             metadata: node.metadata.clone(),

@@ -14,7 +14,7 @@ use super::{
     claim::{Claim, check_owned},
     metadata::Metadata,
     parent::{Parent, Shared},
-    part::Part,
+    part::{Part, total},
     prepare::not_taken,
     record::{Complete, Entry, PartRef, Record},
     show::Loaded,
@@ -214,7 +214,7 @@ fn entries(number: u64, parts: &[Part], id: CheckpointId, metadata: &Metadata) -
     let complete = Complete {
         checkpoint: id,
         parts: (0..).take(parts.len()).map(|entry| PartRef { record: number, entry }).collect(),
-        new_bytes: parts.iter().map(|p| p.new_bytes).sum(),
+        new_bytes: total(parts.iter().map(|p| p.new_bytes)),
         duration_ms: parts.iter().map(|p| p.duration_ms).max().unwrap_or(0),
         metadata: metadata.clone(),
     };

@@ -9,7 +9,7 @@ use std::{
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
 
-use super::process::{Folder, Launch, RunAs, ServerProcess, find_binary, give, run};
+use super::process::{Folder, Launch, RunAs, ServerProcess, find_binary, give, is_alive, run};
 
 /// Names a server of the user's own, in place of a private one.
 pub const POSTGRES_URL: &str = "STATEHOLD_TEST_POSTGRES_URL";
@@ -121,6 +121,7 @@ impl PostgresBuilder {
             {
                 return Err(Error::internal("a former log stays").because(e));
             }
+            disown(&folder)?;
             let mut process = ServerProcess::start(launch)?;
             match wait(&mut process, &folder) {
                 Ok(()) => folder.remember(port)?,
@@ -312,6 +313,29 @@ fn secret(file: &Path, text: &str, user: Option<RunAs>) -> Result<()> {
     };
     write().map_err(|e| Error::internal("no password file").because(e))?;
     give(file, user)
+}
+
+/// Lets a server start where a former one was killed, and nobody has asked the system yet how that ended: PostgreSQL
+/// takes its number for one in use, unless it is that of the new server's parent. The status file's other lines stay,
+/// by which it finds out whether parts of the former server still run.
+fn disown(folder: &Folder) -> Result<()> {
+    let stays = |e| Error::internal("what a former server left stays").because(e);
+    let status = folder.path().join("data/postmaster.pid");
+    if let Ok(text) = fs::read_to_string(&status)
+        && let Some((id, rest)) = text.split_once('\n')
+    {
+        if id.trim().parse().is_ok_and(is_alive) {
+            return Ok(());
+        }
+        fs::write(&status, format!("{}\n{rest}", std::process::id())).map_err(stays)?;
+    }
+    for entry in fs::read_dir(folder.path()).map_err(stays)? {
+        let entry = entry.map_err(stays)?;
+        if entry.file_name().to_string_lossy().starts_with(".s.PGSQL.") {
+            fs::remove_file(entry.path()).map_err(stays)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the lines of `postmaster.pid` say that it is this process that is ready.

@@ -358,7 +358,7 @@ fn status(id: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-fn is_alive(id: u32) -> bool {
+pub(super) fn is_alive(id: u32) -> bool {
     status(id).is_some_and(|(state, _)| state != 'Z')
 }
 
