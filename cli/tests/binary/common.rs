@@ -42,6 +42,8 @@ pub(crate) fn fails(folder: &Path, arguments: &[&str], code: i32) -> String {
 pub(crate) struct Watched {
     pub(crate) process: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    /// What was read of its log.
+    said: Vec<String>,
 }
 
 impl Watched {
@@ -53,17 +55,35 @@ impl Watched {
             .spawn()
             .expect("it starts");
         let lines = BufReader::new(process.stderr.take().expect("it is piped")).lines();
-        Self { process, lines }
+        Self { process, lines, said: Vec::new() }
+    }
+
+    fn line(&mut self) -> Option<&str> {
+        let line = self.lines.next()?.ok()?;
+        self.said.push(line);
+        self.said.last().map(String::as_str)
     }
 
     /// Reads its log up to a line with `what`; false if it ended before.
     pub(crate) fn until(&mut self, what: &str) -> bool {
-        self.lines.by_ref().map_while(Result::ok).any(|line| line.contains(what))
+        while let Some(line) = self.line() {
+            if line.contains(what) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Reads `n` lines of its log; false if it ended before.
     pub(crate) fn lines(&mut self, n: u64) -> bool {
-        self.lines.by_ref().take(usize::try_from(n).unwrap_or(usize::MAX)).map_while(Result::ok).count() as u64 == n
+        (0..n).all(|_| self.line().is_some())
+    }
+
+    /// Waits until it has ended, which must be well.
+    #[track_caller]
+    pub(crate) fn ends_well(&mut self) {
+        while self.line().is_some() {}
+        assert!(self.process.wait().expect("it is gone").success(), "{}", self.said.join("\n"));
     }
 
     /// Lets it stand still, as it is.

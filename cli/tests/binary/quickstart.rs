@@ -67,7 +67,7 @@ fn killed_until_done(config: Option<&str>) {
         let mut run = Watched::start(folder.path(), &arguments);
         // Lines are written as it claims the archive, has recovered, applies counts and takes checkpoints.
         if !run.lines(1 + dice.below(9)) {
-            assert!(run.process.wait().unwrap().success());
+            run.ends_well();
             break;
         }
         // Not always at the instant of a line.

@@ -26,8 +26,7 @@ fn killed_with_its_server(store: &str, words: u64, most: usize) {
     for kills in 0.. {
         let mut run = Watched::start(folder.path(), &arguments);
         if kills == most || !run.lines(2 + dice.below(4)) {
-            run.until("never said");
-            assert!(run.process.wait().unwrap().success());
+            run.ends_well();
             assert!(kills > 0, "it was never killed");
             break;
         }
