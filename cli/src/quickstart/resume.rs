@@ -32,15 +32,10 @@ impl Begin {
     /// What an engine or the archive fails with; `InvalidInput` if something else counts here.
     pub(crate) async fn open(descriptor: &Descriptor) -> Result<Self> {
         let keeper = keeper(descriptor);
-        if let Some(store) = &keeper {
-            let manager = open(descriptor, RecoverFrom::AsLeft).await?;
-            let source = manager.source(store, SOURCE).await?;
-            if let Some(position) = source.position() {
-                let position = Position::of_bytes(position)?;
-                let latest = latest(&manager).await?;
-                return Ok(Self { manager, source: Some(source), latest, position, in_place: true });
-            }
-            manager.close().await?;
+        if let Some(store) = &keeper
+            && let Some(begin) = Self::in_place(descriptor, store).await?
+        {
+            return Ok(begin);
         }
         let manager = open(descriptor, RecoverFrom::LatestOrEmpty).await?;
         let latest = latest(&manager).await?;
@@ -51,6 +46,25 @@ impl Begin {
             None => None,
         };
         Ok(Self { manager, source, latest, position, in_place: false })
+    }
+
+    /// `None` if the store holds nothing to go on with: no position, or content that a claim has superseded.
+    async fn in_place(descriptor: &Descriptor, store: &str) -> Result<Option<Self>> {
+        let manager = match open(descriptor, RecoverFrom::AsLeft).await {
+            Err(e) if matches!(e.kind(), ErrorKind::Fenced | ErrorKind::Conflict) => {
+                tracing::info!(error = %e, "begins with the latest checkpoint");
+                return Ok(None);
+            }
+            opened => opened?,
+        };
+        let source = manager.source(store, SOURCE).await?;
+        let Some(position) = source.position() else {
+            manager.close().await?;
+            return Ok(None);
+        };
+        let position = Position::of_bytes(position)?;
+        let latest = latest(&manager).await?;
+        Ok(Some(Self { manager, source: Some(source), latest, position, in_place: true }))
     }
 }
 

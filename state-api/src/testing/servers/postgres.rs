@@ -127,7 +127,7 @@ impl PostgresBuilder {
                 Ok(()) => folder.remember(port)?,
                 Err(e) if attempt < ATTEMPTS && e.message().contains("Address already in use") => continue,
                 // A server that was killed: its processes notice one after the other.
-                Err(e) if attempt < GONE_ATTEMPTS && e.message().contains("is still in use") => {
+                Err(e) if attempt < GONE_ATTEMPTS && is_going(&e) => {
                     std::thread::sleep(std::time::Duration::from_millis(50));
                     continue;
                 }
@@ -256,6 +256,11 @@ impl PostgresServer {
     pub fn resume(&self) {
         self.process.resume();
     }
+}
+
+/// Whether a former server of the folder was still there.
+fn is_going(error: &Error) -> bool {
+    ["is still in use", "already exists"].iter().any(|words| error.message().contains(words))
 }
 
 fn program(name: &str) -> Result<PathBuf> {
