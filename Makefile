@@ -16,7 +16,7 @@ help:
 
 # Builds statehold and counts the words of its own docs, on RocksDB.
 quickstart:
-	$(SETUP) && cargo run --quiet -p statehold-cli -- quickstart
+	$(SETUP) && cargo run --quiet --bin statehold -- quickstart
 
 # Everything CI checks.
 test: lint docs
@@ -39,7 +39,7 @@ docs:
 
 # After tests of a clause were added, renamed or removed.
 contract:
-	$(SETUP) && STATEHOLD_WRITE_DOCS=1 cargo test -p statehold-cli --test docs contract
+	$(SETUP) && STATEHOLD_WRITE_DOCS=1 cargo test --workspace --test docs contract
 
 # The book, in target/book; needs `cargo install mdbook`.
 book:
@@ -48,4 +48,4 @@ book:
 # ratio, streaming, wordcount or large, with their options: `make bench BENCH="streaming --kind memory"`.
 BENCH ?= ratio
 bench:
-	$(SETUP) && cargo run --quiet -p statehold-benches -- $(BENCH)
+	$(SETUP) && cargo run --quiet --bin statehold-benches -- $(BENCH)
