@@ -280,9 +280,9 @@ impl WriteBatch {
         self.cores.iter().try_for_each(|core| core.check())?;
         self.check_scope(&runtime)?;
         let marker = source.next(&position)?;
-        let (batch, uncache) = self.into_batch(Some(marker));
+        let (batch, uncache) = self.into_batch(Some(marker.clone()));
         let outcome = runtime.commit_in_order(batch, move || uncache.iter().for_each(|u| u())).await;
-        source.settle(position, outcome.map(|committed| committed.duplicate)).await
+        source.settle(marker, outcome.map(|committed| committed.duplicate)).await
     }
 
     /// What its changes count towards the limit, in bytes.

@@ -7,8 +7,9 @@ use statehold_core::{AtomicScope, Error, ErrorKind, MAX_POSITION_BYTES, Marker, 
 
 use crate::runtime::{StoreRuntime, is_unknown};
 
-/// Bytes before each stored position: which handle wrote it.
-const SESSION: usize = 16;
+/// Bytes before each stored position, which no other commit has: a repetition is told from a commit of somebody else,
+/// or of this handle when it was dropped, under the same sequence.
+const NONCE: usize = 16;
 
 /// A job's input, and how far a store's content has come in it.
 ///
@@ -42,7 +43,6 @@ pub struct Source {
     /// The content that the position belongs to.
     epoch: u64,
     writer: WriterId,
-    session: [u8; SESSION],
     sequence: u64,
     position: Option<Bytes>,
     /// A commit ended without an answer: only the store knows the position.
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Source {
 
 impl Source {
     /// The greatest position, in bytes.
-    pub const MAX_POSITION: usize = MAX_POSITION_BYTES - SESSION;
+    pub const MAX_POSITION: usize = MAX_POSITION_BYTES - NONCE;
 
     pub(crate) async fn open(runtime: Arc<StoreRuntime>, namespace: &str, name: &str) -> Result<Self> {
         let capabilities = runtime.store.capabilities();
@@ -65,15 +65,11 @@ impl Source {
             return Err(Error::unsupported("the store keeps no position of a job: it is not atomic as a whole")
                 .advise("take checkpoints with the position in their metadata, and begin with `RecoverFrom::Latest`"));
         }
-        let mut session = [0; SESSION];
-        getrandom::fill(&mut session)
-            .map_err(|e| Error::new(ErrorKind::Unavailable, "the system gives no random bytes").because(e))?;
         let mut source = Self {
             name: name.to_owned(),
             epoch: runtime.epoch(),
             runtime,
             writer: writer_of(namespace, name),
-            session,
             sequence: 0,
             position: None,
             unsure: true,
@@ -97,7 +93,7 @@ impl Source {
         let last = self.runtime.store.last_marker(self.writer).await?;
         (self.sequence, self.position) = match last {
             None => (0, None),
-            Some((sequence, position)) => (sequence, position.map(|p| p.slice(SESSION.min(p.len())..))),
+            Some((sequence, position)) => (sequence, position.map(|p| p.slice(NONCE.min(p.len())..))),
         };
         self.unsure = false;
         Ok(())
@@ -134,28 +130,28 @@ impl Source {
             )
             .in_store(&self.runtime.name));
         }
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce)
+            .map_err(|e| Error::new(ErrorKind::Unavailable, "the system gives no random bytes").because(e))?;
         // Until the answer is there.
         self.unsure = true;
-        Ok(Marker { writer: self.writer, sequence: self.sequence + 1, position: Some(self.stored(position)) })
+        let stored = [&nonce[..], position].concat().into();
+        Ok(Marker { writer: self.writer, sequence: self.sequence + 1, position: Some(stored) })
     }
 
-    fn stored(&self, position: &Bytes) -> Bytes {
-        [&self.session[..], position].concat().into()
-    }
-
-    /// What became of the commit with the marker of [`next`](Self::next): whether it was this handle's.
-    pub(super) async fn settle(&mut self, position: Bytes, outcome: Result<bool>) -> Result<()> {
+    /// What became of the commit with this marker: it happened, answered as a duplicate or not, or failed.
+    pub(super) async fn settle(&mut self, marker: Marker, outcome: Result<bool>) -> Result<()> {
         match outcome {
             Ok(duplicate) => {
                 if duplicate {
                     // Sent again after an unknown outcome, or another handle had this sequence first.
                     let last = self.runtime.store.last_marker(self.writer).await?;
-                    if last != Some((self.sequence + 1, Some(self.stored(&position)))) {
+                    if last != Some((marker.sequence, marker.position.clone())) {
                         return Err(self.taken());
                     }
                 }
-                self.sequence += 1;
-                self.position = Some(position);
+                self.sequence = marker.sequence;
+                self.position = marker.position.map(|stored| stored.slice(NONCE..));
                 self.unsure = false;
                 Ok(())
             }
