@@ -8,15 +8,15 @@ use super::driver::{Driver, group_of, raw_value};
 
 const CREATE: &str = "CREATE TABLE raw (
     revision int8, expires_at int8, state int4 NOT NULL, grp int2 NOT NULL,
-    key bytea NOT NULL, sub bytea NOT NULL, value bytea NOT NULL, PRIMARY KEY (state, key, sub)
+    key bytea NOT NULL, sub bytea NOT NULL, value bytea NOT NULL, PRIMARY KEY (key, state, sub)
 ) WITH (fillfactor = 90)";
 
 const PUT: &str = "INSERT INTO raw (state, grp, key, sub, value) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (state, key, sub) DO UPDATE SET value = excluded.value";
+    ON CONFLICT (key, state, sub) DO UPDATE SET value = excluded.value";
 
 const PUT_MANY: &str = "INSERT INTO raw (revision, expires_at, state, grp, key, sub, value)
     SELECT * FROM unnest($1::int8[], $2::int8[], $3::int4[], $4::int2[], $5::bytea[], $6::bytea[], $7::bytea[])
-    ON CONFLICT (state, key, sub) DO UPDATE
+    ON CONFLICT (key, state, sub) DO UPDATE
     SET revision = excluded.revision, expires_at = excluded.expires_at, value = excluded.value";
 
 const GET: &str = "SELECT value, revision, expires_at FROM raw WHERE state = $1 AND key = $2 AND sub = $3";
