@@ -74,6 +74,7 @@ pub(crate) fn is_unknown(error: &Error) -> bool {
 impl StoreRuntime {
     async fn flush_sealed(&self) {
         let Some(buffer) = &self.buffer else { return };
+        let _flushing = self.flushing.lock().await;
         while let Some((number, generation)) = buffer.oldest() {
             let begun = Instant::now();
             let bytes = generation.bytes();

@@ -37,6 +37,8 @@ pub(crate) struct StoreRuntime {
     /// Wakes those who wait for a flush.
     pub(super) flushed: Notify,
     pub(super) failures: parking_lot::Mutex<Failures>,
+    /// Held by the flusher while it tries.
+    pub(super) flushing: tokio::sync::Mutex<()>,
     pub(super) writer: WriterId,
     pub(super) metrics: FlushMetrics,
     /// Raised when content is replaced: handles of before are fenced.
@@ -64,6 +66,7 @@ impl StoreRuntime {
             wake: Arc::default(),
             flushed: Notify::new(),
             failures: parking_lot::Mutex::default(),
+            flushing: tokio::sync::Mutex::default(),
             writer,
             metrics: FlushMetrics::of(name),
             epoch: AtomicU64::new(0),
@@ -260,16 +263,21 @@ impl StoreRuntime {
         .await
     }
 
-    /// As [`StoreRuntime::finish`], for the last time.
+    /// As [`StoreRuntime::finish`], for the last time: what cannot be committed now is given up, and never committed.
     async fn flush_and_finish(&self) -> Result<()> {
-        if let Err(cause) = self.flush().await {
+        if let (Err(cause), Some(buffer)) = (self.flush().await, &self.buffer) {
+            // The flusher may be trying again: that try is waited for, and finds no successor.
+            let _flushing = self.flushing.lock().await;
             let (bytes, records) = self.staged();
-            let message =
-                format!("closed with {records} staged writes ({bytes} bytes) that are lost: {}", cause.message());
-            return Err(Error::new(cause.kind(), message)
-                .in_store(&self.name)
-                .advise("go back to the latest checkpoint; call `finish` before `close` to be able to try again")
-                .because(cause));
+            buffer.forget();
+            if records > 0 {
+                let message =
+                    format!("closed with {records} staged writes ({bytes} bytes) that are lost: {}", cause.message());
+                return Err(Error::new(cause.kind(), message)
+                    .in_store(&self.name)
+                    .advise("go back to the latest checkpoint; call `finish` before `close` to be able to try again")
+                    .because(cause));
+            }
         }
         self.store.finish().await.map(drop)
     }

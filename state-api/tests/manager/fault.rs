@@ -87,8 +87,12 @@ on_every_engine! {
         kv.put(&1, 1).await.unwrap();
         manager.finish().await.unwrap();
         kv.put_many([(1, 2), (2, 2)]).await.unwrap();
-        place.faults.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
+        // More than the flusher ever tries within one close.
+        for _ in 0..100 {
+            place.faults.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
+        }
         let (kind, message) = refused(manager.close().await);
+        place.faults.mend();
         assert_eq!(kind, ErrorKind::ResourceExhausted);
         assert!(message.contains("2 staged writes") && message.contains("lost"), "{message}");
         let manager = place.open(place.sized(1 << 20, 0)).await;

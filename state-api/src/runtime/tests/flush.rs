@@ -2,8 +2,8 @@ use futures::{FutureExt as _, poll};
 use statehold_core::{Batch, ErrorKind, Mutation, Reads as _, staged::Layers as _};
 use tokio::pin;
 
-use super::{at, cell, runtime, state};
-use crate::testing::Fault;
+use super::{at, cell, runtime, runtime_on, state};
+use crate::testing::{Fault, FaultBackend};
 
 #[tokio::test]
 async fn own_7_the_cache_follows_a_write_before_the_records_stripe_moves() {
@@ -170,4 +170,33 @@ async fn own_3_a_backend_that_panics_is_an_internal_error_to_those_who_wait() {
     switch.fail_commit(0, Fault::Panic);
     assert_eq!(runtime.flush().await.unwrap_err().kind(), ErrorKind::Internal);
     runtime.flush().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn life_10_what_a_close_calls_lost_is_never_committed_after_all() {
+    for _ in 0..100 {
+        // Its own: the markers of another round's writer would make this one's commit a repetition.
+        let (backend, switch) = FaultBackend::new(std::sync::Arc::new(statehold_memory::MemoryBackend::new()));
+        let runtime = runtime_on(&backend, 1 << 20).await;
+        let kv = state(&runtime, "a").await;
+        kv.set(at(kv.id, "k"), Some(cell("v")), || ()).await.unwrap();
+        switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
+        let held = runtime.buffer.as_ref().unwrap().committing().await;
+        let closing = tokio::spawn({
+            let runtime = runtime.clone();
+            async move { runtime.close().await }
+        });
+        // The flusher is at its commit by then, and will try again at once.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        runtime.wake.notify_one();
+        drop(held);
+        let closed = closing.await.unwrap();
+        // Its second try has ended, if it makes one.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let again = runtime_on(&backend, 0).await;
+        let kv = state(&again, "a").await;
+        let found = again.store.get(&at(kv.id, "k")).finish().await.unwrap();
+        assert_eq!(found.is_some(), closed.is_ok(), "{closed:?}");
+        again.close().await.unwrap();
+    }
 }

@@ -30,6 +30,11 @@ fn at(state: StateId, key: &str) -> Address {
 /// A memory store that fails when told, under a runtime with a buffer of `bytes`.
 async fn runtime(bytes: usize) -> (Arc<StoreRuntime>, FaultSwitch) {
     let (backend, switch) = FaultBackend::new(Arc::new(statehold_memory::MemoryBackend::new()));
+    (runtime_on(&backend, bytes).await, switch)
+}
+
+/// The backend's store under a runtime with a buffer of `bytes`.
+async fn runtime_on(backend: &dyn Backend, bytes: usize) -> Arc<StoreRuntime> {
     let request = OpenRequest {
         store: "s".into(),
         namespace: "n".parse().unwrap(),
@@ -43,7 +48,7 @@ async fn runtime(bytes: usize) -> (Arc<StoreRuntime>, FaultSwitch) {
     };
     let resources = request.resources.clone();
     let store = backend.open(request).await.unwrap();
-    (StoreRuntime::new("s", store, resources, bytes, WriterId(1)), switch)
+    StoreRuntime::new("s", store, resources, bytes, WriterId(1))
 }
 
 /// A state of byte strings.
