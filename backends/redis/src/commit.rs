@@ -9,6 +9,7 @@ use statehold_core::{
 };
 
 use crate::{
+    catalog::Catalog,
     encode::Encoded,
     error::{lost, unexpected},
     inner::{Inner, fenced},
@@ -90,9 +91,9 @@ impl Inner {
 
     async fn pass(&self, group: KeyGroup, batch: &Batch, extra: &Extra) -> Result<Pass> {
         let (link, catalog) = (self.link()?, self.catalog());
-        let encoded = Encoded::of(batch, &catalog)?;
+        let mut encoded = Encoded::of(batch, &catalog)?;
         let unit = self.names.unit(group);
-        let call = self.call(&unit, catalog.incarnation, catalog.session, batch.marker.as_ref(), &encoded, extra);
+        let call = self.call(&unit, &catalog, batch.marker.as_ref(), &mut encoded, extra);
         let (word, mut parts) = reply::worded(link.commit(&call).await?)?;
         match word.as_str() {
             "OK" => {
@@ -124,10 +125,9 @@ impl Inner {
     fn call(
         &self,
         unit: &Unit,
-        incarnation: u32,
-        session: u32,
+        catalog: &Catalog,
         marker: Option<&Marker>,
-        encoded: &Encoded,
+        encoded: &mut Encoded,
         extra: &Extra,
     ) -> Call {
         let cut = if self.names_are_many() { self.cut.load(Ordering::Acquire) } else { 0 };
@@ -135,11 +135,11 @@ impl Inner {
             .on(&unit.meta)
             .arg(unit.base.clone())
             .arg(self.epoch)
-            .arg(incarnation)
+            .arg(catalog.incarnation)
             .arg(self.clock.now().0.to_be_bytes())
             .arg(cut);
         match marker {
-            None => call.extend(vec!["".into(), "".into(), "".into(), "".into()]),
+            None => call.extend(std::iter::repeat_n(Arg::Word(""), 4)),
             Some(marker) => {
                 let position = match &marker.position {
                     None => vec![0],
@@ -147,16 +147,17 @@ impl Inner {
                 };
                 call.push(marker.writer.0.to_be_bytes().to_vec());
                 call.push(marker.sequence.to_be_bytes());
-                call.push(session.to_be_bytes().to_vec());
+                call.push(catalog.session.to_be_bytes().to_vec());
                 call.push(position);
             }
         }
         call.push(encoded.revised);
         call.push(extra.images);
-        call.extend(encoded.conditions.clone());
-        call.push("E");
-        call.extend(encoded.changes.clone());
-        call.extend(extra.changes.clone());
+        let fast = encoded.only_puts && marker.is_none() && extra.changes.is_empty();
+        call.extend(std::mem::take(&mut encoded.conditions));
+        call.push(if fast { "F" } else { "E" });
+        call.extend(std::mem::take(&mut encoded.changes));
+        call.extend(extra.changes.iter().cloned());
         call
     }
 

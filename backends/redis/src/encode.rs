@@ -19,6 +19,8 @@ const MAX_ARGS: usize = 1_000_000;
 pub(crate) struct Encoded {
     pub(crate) conditions: Vec<Arg>,
     pub(crate) changes: Vec<Arg>,
+    /// No conditions, and no changes but puts of records that carry no revision: the script has a shorter way.
+    pub(crate) only_puts: bool,
     /// How many mutations get a revision.
     pub(crate) revised: u64,
     /// What each mutation is numbered, 0 without revisions; empty if none has one.
@@ -27,9 +29,17 @@ pub(crate) struct Encoded {
 
 impl Encoded {
     pub(crate) fn of(batch: &Batch, catalog: &Catalog) -> Result<Self> {
-        let mut encoded = Self { conditions: Vec::new(), changes: Vec::new(), revised: 0, numbers: Vec::new() };
+        let only_puts = batch.conditions.is_empty() && batch.mutations.iter().all(|m| matches!(m, Mutation::Put(..)));
+        let mut encoded = Self {
+            conditions: Vec::new(),
+            changes: Vec::with_capacity(3 * batch.mutations.len() + 4),
+            only_puts,
+            revised: 0,
+            numbers: Vec::new(),
+        };
         encoded.add_conditions(&batch.conditions, catalog)?;
         encoded.add_changes(&batch.mutations, catalog)?;
+        encoded.only_puts &= encoded.revised == 0;
         if encoded.conditions.len() + encoded.changes.len() > MAX_ARGS {
             return Err(Error::new(ErrorKind::LimitExceeded, "a batch of more records than one Redis request takes")
                 .advise("nothing was written; split it: 300,000 records always go"));
@@ -86,25 +96,17 @@ impl Encoded {
             let at = run[0].at();
             let form = catalog.form(at.state)?;
             run.iter().try_for_each(|mutation| form.check_mutation(mutation))?;
-            let mut numbered = Vec::with_capacity(run.len());
-            for mutation in run {
-                let number = if form.revisions {
-                    self.revised += 1;
-                    self.revised
-                } else {
-                    0
-                };
-                numbered.push((mutation, number));
-            }
+            let first = self.revised + 1;
             if form.revisions {
+                self.revised += run.len() as u64;
                 self.numbers.resize(done, 0);
-                self.numbers.extend(numbered.iter().map(|(_, number)| number));
+                self.numbers.extend(first..=self.revised);
             }
             done += run.len();
             match form.model {
-                Model::Map => self.add_maps(form, at.group, &numbered)?,
-                Model::List => self.add_lists(form, at.group, &numbered)?,
-                _ => self.add_rows(form, at.group, &numbered)?,
+                Model::Map => self.add_maps(form, at.group, run, first)?,
+                Model::List => self.add_lists(form, at.group, run)?,
+                _ => self.add_rows(form, at.group, run, first)?,
             }
         }
         if !self.numbers.is_empty() {
@@ -113,11 +115,12 @@ impl Encoded {
         Ok(())
     }
 
-    fn add_rows(&mut self, form: Form, group: KeyGroup, run: &[(&Mutation, u64)]) -> Result<()> {
-        let (mut gone, mut put) = (Vec::new(), Vec::new());
-        for (mutation, number) in run {
+    /// Changes of a run whose first is numbered `first`.
+    fn add_rows(&mut self, form: Form, group: KeyGroup, run: &[Mutation], first: u64) -> Result<()> {
+        let (mut gone, mut puts) = (Vec::new(), 0_usize);
+        for mutation in run {
             match mutation {
-                Mutation::Put(at, cell) => put.push((at, cell, *number)),
+                Mutation::Put(..) => puts += 1,
                 Mutation::Delete(at) => gone.push(&at.key),
                 Mutation::DeleteSubs { at, until } => {
                     if at.sub.is_empty() && until.as_ref().is_none_or(|until| !until.is_empty()) {
@@ -132,22 +135,24 @@ impl Encoded {
             out.extend(["D".into(), form.place(group).into(), gone.len().into()]);
             out.extend(gone.into_iter().map(Arg::from));
         }
-        if !put.is_empty() {
-            out.extend(["P".into(), form.place(group).into(), form.revisions.into(), put.len().into()]);
-            for (at, cell, number) in put {
-                push_row(out, form, &at.key, cell, number);
+        if puts > 0 {
+            out.extend(["P".into(), form.place(group).into(), form.revisions.into(), puts.into()]);
+            for (mutation, number) in run.iter().zip(first..) {
+                if let Mutation::Put(at, cell) = mutation {
+                    push_row(out, form, &at.key, cell, number);
+                }
             }
         }
         Ok(())
     }
 
-    fn add_maps(&mut self, form: Form, group: KeyGroup, run: &[(&Mutation, u64)]) -> Result<()> {
-        for of_key in run.chunk_by(|a, b| a.0.at().key == b.0.at().key) {
-            let key = &of_key[0].0.at().key;
+    fn add_maps(&mut self, form: Form, group: KeyGroup, run: &[Mutation], mut first: u64) -> Result<()> {
+        for of_key in run.chunk_by(|a, b| a.at().key == b.at().key) {
+            let key = &of_key[0].at().key;
             let (mut gone, mut put) = (Vec::new(), Vec::new());
-            for (mutation, number) in of_key {
+            for (mutation, number) in of_key.iter().zip(first..) {
                 match mutation {
-                    Mutation::Put(at, cell) => put.push((at, cell, *number)),
+                    Mutation::Put(at, cell) => put.push((at, cell, number)),
                     Mutation::Delete(at) => gone.push(&at.sub),
                     Mutation::DeleteSubs { at, until } => {
                         if until.as_ref().is_some_and(|until| at.sub >= *until) {
@@ -173,16 +178,17 @@ impl Encoded {
                     push_row(out, form, &at.sub, cell, number);
                 }
             }
+            first += of_key.len() as u64;
         }
         Ok(())
     }
 
-    fn add_lists(&mut self, form: Form, group: KeyGroup, run: &[(&Mutation, u64)]) -> Result<()> {
+    fn add_lists(&mut self, form: Form, group: KeyGroup, run: &[Mutation]) -> Result<()> {
         let place = form.place(group);
-        for of_key in run.chunk_by(|a, b| a.0.at().key == b.0.at().key) {
-            let key = &of_key[0].0.at().key;
+        for of_key in run.chunk_by(|a, b| a.at().key == b.at().key) {
+            let key = &of_key[0].at().key;
             let mut gone = Vec::new();
-            for (mutation, _) in of_key {
+            for mutation in of_key {
                 let out = &mut self.changes;
                 match mutation {
                     Mutation::Delete(at) => gone.push(&at.sub),

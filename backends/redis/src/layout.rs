@@ -94,7 +94,17 @@ fn damaged(form: Form, what: &str) -> Error {
 }
 
 pub(crate) fn place(group: KeyGroup, state: StateId) -> String {
-    format!("{group}.{}", state.0)
+    let mut name = String::with_capacity(10);
+    push_place(&mut name, group, state);
+    name
+}
+
+/// As [`place`], behind what is there. Every request has many of these names.
+pub(crate) fn push_place(name: &mut String, group: KeyGroup, state: StateId) {
+    let mut digits = itoa::Buffer::new();
+    name.push_str(digits.format(group.0));
+    name.push('.');
+    name.push_str(digits.format(state.0));
 }
 
 /// An expiry as rows have it.

@@ -111,11 +111,10 @@ enum Request<'a> {
 
 impl Request<'_> {
     async fn send(&self, connection: &mut impl ConnectionLike) -> Result<Value, RedisError> {
-        let value = match self {
-            Self::One(cmd) => cmd.query_async::<Value>(connection).await?,
-            Self::Many(pipeline) => pipeline.query_async::<Value>(connection).await?,
-        };
-        value.extract_error()
+        match self {
+            Self::One(cmd) => cmd.query_async(connection).await,
+            Self::Many(pipeline) => pipeline.query_async(connection).await,
+        }
     }
 }
 

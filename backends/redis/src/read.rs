@@ -1,13 +1,13 @@
 //! Point reads: plain commands, and behind them a look at each unit's incarnation.
 
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use statehold_core::{Address, Cell, Form, KeyGroup, Millis, Model, Result};
 
 use crate::{
     catalog::Catalog,
     encode::model,
     inner::{Inner, answered},
-    layout::Layout,
+    layout::{Layout, push_place},
     link::Lane,
     names::Unit,
     reply,
@@ -38,22 +38,26 @@ impl Inner {
         }
         let mut found = vec![None; at.len()];
         // One unit at a time is one point in time; units are read side by side.
-        let mut units: Vec<(Unit, Vec<usize>)> = Vec::new();
+        let mut units: Vec<(KeyGroup, Vec<usize>)> = Vec::new();
         for (index, at) in at.iter().enumerate() {
-            let unit = self.names.unit(at.group);
-            match units.iter_mut().find(|(known, _)| *known == unit) {
+            match units.iter_mut().find(|(first, _)| self.names.together(*first, at.group)) {
                 Some((_, indices)) => indices.push(index),
-                None => units.push((unit, vec![index])),
+                None => units.push((at.group, vec![index])),
             }
         }
-        let reads = units.iter().map(|(unit, indices)| self.read_unit(unit, &catalog, at, indices));
+        let reads = units.iter().map(|(first, indices)| self.read_unit(self.names.unit(*first), &catalog, at, indices));
         for cells in futures::future::try_join_all(reads).await? {
             for (index, cell) in cells {
                 found[index] = cell;
             }
         }
+        Ok(self.live(found))
+    }
+
+    fn live(&self, mut found: Vec<Option<Cell>>) -> Vec<Option<Cell>> {
         let now = self.clock.now();
-        Ok(found.into_iter().map(|cell| cell.filter(|cell: &Cell| cell.is_live(now))).collect())
+        found.iter_mut().for_each(|cell| *cell = cell.take_if(|cell| cell.is_live(now)));
+        found
     }
 
     /// The catalog, read anew where it lacks one of the states and others may have registered it.
@@ -70,7 +74,7 @@ impl Inner {
 
     async fn read_unit(
         &self,
-        unit: &Unit,
+        unit: Unit,
         catalog: &Catalog,
         at: &[Address],
         indices: &[usize],
@@ -78,12 +82,12 @@ impl Inner {
         let lists = indices.iter().any(|&i| catalog.form(at[i].state).is_ok_and(|form| form.model == Model::List));
         if lists {
             let asked: Vec<&Address> = indices.iter().map(|&i| &at[i]).collect();
-            let (cells, incarnation) = self.get_by_script(unit, catalog, &asked, 0).await?;
+            let (cells, incarnation) = self.get_by_script(&unit, catalog, &asked, 0).await?;
             self.confirm(catalog, incarnation, asked.iter().map(|at| at.state)).await?;
             return Ok(indices.iter().copied().zip(cells).collect());
         }
         let runs = runs(catalog, at, indices)?;
-        let pipeline = pipeline(unit, &runs);
+        let pipeline = pipeline(&unit, &runs);
         let mut answers = reply::array(self.link()?.ask_all(Lane::Read, &pipeline).await?)?.into_iter();
         let mut cells = Vec::with_capacity(indices.len());
         for run in &runs {
@@ -168,42 +172,50 @@ fn list_cell(form: Form, head: &[u8], value: bytes::Bytes, now: Millis) -> Resul
 
 /// One command for all records of a hash.
 fn runs<'a>(catalog: &Catalog, at: &'a [Address], indices: &[usize]) -> Result<Vec<Run<'a>>> {
-    let mut sorted = indices.to_vec();
-    sorted.sort_by(|a, b| {
-        let place = |index: &usize| (at[*index].state, at[*index].group);
-        place(a).cmp(&place(b)).then_with(|| at[*a].key.cmp(&at[*b].key))
-    });
-    let mut runs: Vec<Run<'a>> = Vec::new();
-    for index in sorted {
+    let mut sorted = Vec::with_capacity(indices.len());
+    for &index in indices {
         let at = &at[index];
         let form = catalog.form(at.state)?;
         let (key, field) =
             if form.model == Model::Map { (Some(&at.key[..]), &at.sub[..]) } else { (None, &at.key[..]) };
-        let same = |run: &Run<'_>| run.form.id == form.id && run.group == at.group && run.key == key;
+        sorted.push(((at.state, at.group, key), index, form, field));
+    }
+    sorted.sort_unstable_by_key(|(place, index, ..)| (*place, *index));
+    let mut runs: Vec<Run<'a>> = Vec::new();
+    for ((_, group, key), index, form, field) in sorted {
+        let same = |run: &Run<'_>| run.form.id == form.id && run.group == group && run.key == key;
         match runs.last_mut().filter(|run| same(run)) {
             Some(run) => run.records.push((index, field)),
-            None => runs.push(Run { form, group: at.group, key, records: vec![(index, field)] }),
+            None => runs.push(Run { form, group, key, records: vec![(index, field)] }),
         }
     }
     Ok(runs)
 }
 
 fn pipeline(unit: &Unit, runs: &[Run<'_>]) -> Pipeline {
-    let mut pipeline = redis::pipe();
+    let mut pipeline = Pipeline::with_capacity(runs.len() + 1);
     if runs.len() > 1 {
         // Several commands are one point in time only together.
         pipeline.atomic();
     }
+    let mut name = String::new();
     for run in runs {
-        let place = run.form.place(run.group);
-        let command = pipeline.cmd("HMGET");
+        name.clear();
+        name.push_str(&unit.base);
+        name.push(if run.key.is_some() { 'k' } else { 'h' });
+        push_place(&mut name, run.group, run.form.id);
+        let size = run.records.iter().map(|(_, field)| field.len()).sum::<usize>();
+        let mut read =
+            Cmd::with_capacity(2 + run.records.len(), 6 + name.len() + run.key.map_or(0, <[u8]>::len) + size);
+        read.arg("HMGET");
         match run.key {
-            None => command.arg(format!("{}h{place}", unit.base)),
-            Some(key) => command.arg([unit.base.as_bytes(), b"k", place.as_bytes(), b":", key].concat()),
+            None => read.arg(&name),
+            Some(key) => read.arg([name.as_bytes(), b":", key].concat()),
         };
         for (_, field) in &run.records {
-            command.arg(*field);
+            read.arg(*field);
         }
+        pipeline.add_command(read);
     }
     pipeline.cmd("HMGET").arg(&unit.meta).arg("i").arg("f");
     pipeline

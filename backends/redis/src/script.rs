@@ -10,22 +10,22 @@ pub(crate) struct Script {
 }
 
 macro_rules! scripts {
-    ($($name:ident $file:literal),* $(,)?) => {$(
+    ($($name:ident $($file:literal)+),* $(,)?) => {$(
         pub(crate) static $name: Script = Script {
-            source: concat!(include_str!("scripts/prelude.lua"), "\n", include_str!(concat!("scripts/", $file))),
+            source: concat!(include_str!("scripts/head.lua") $(, "\n", include_str!(concat!("scripts/", $file)))+),
             hash: std::sync::OnceLock::new(),
         };
     )*};
 }
 
 scripts! {
-    COMMIT "commit.lua",
-    PAGE "page.lua",
-    NAMES "names.lua",
-    GET "get.lua",
-    UNIT "unit.lua",
-    ERASE "erase.lua",
-    SWAP "swap.lua",
+    COMMIT "puts.lua" "prelude.lua" "commit.lua",
+    PAGE "prelude.lua" "page.lua",
+    NAMES "prelude.lua" "names.lua",
+    GET "prelude.lua" "get.lua",
+    UNIT "prelude.lua" "unit.lua",
+    ERASE "prelude.lua" "erase.lua",
+    SWAP "prelude.lua" "swap.lua",
 }
 
 /// One call of a script: a key, which chooses the node, and arguments.
@@ -44,6 +44,19 @@ pub(crate) enum Arg {
     Bytes(bytes::Bytes),
     Eight([u8; 8]),
     Number(u64),
+}
+
+impl Arg {
+    /// At most so many bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Word(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Eight(_) => 8,
+            Self::Number(_) => 20,
+        }
+    }
 }
 
 macro_rules! arg {
@@ -86,7 +99,7 @@ impl Call {
         self.args.push(arg.into());
     }
 
-    pub(crate) fn extend(&mut self, args: Vec<Arg>) {
+    pub(crate) fn extend(&mut self, args: impl IntoIterator<Item = Arg>) {
         self.args.extend(args);
     }
 
@@ -99,8 +112,9 @@ impl Call {
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut cmd = redis::cmd(name);
-        cmd.arg(script).arg(1).arg(&self.key);
+        let size = self.args.iter().map(Arg::size).sum::<usize>() + name.len() + script.len() + self.key.len() + 1;
+        let mut cmd = Cmd::with_capacity(self.args.len() + 4, size);
+        cmd.arg(name).arg(script).arg(1).arg(&self.key);
         for arg in &self.args {
             match arg {
                 Arg::Text(text) => cmd.arg(text),

@@ -7,7 +7,8 @@ use statehold::{
 use tempfile::TempDir;
 
 use super::{
-    Input, Times, Wanted, measure, raw_postgres::RawPostgres, raw_redis::RawRedis, raw_rocksdb::RawRocks, typed::Typed,
+    Input, Times, Wanted, driver::Driver, measure, raw_postgres::RawPostgres, raw_redis::RawRedis,
+    raw_rocksdb::RawRocks, typed::Typed,
 };
 use crate::{scratch, streaming};
 
@@ -19,11 +20,6 @@ pub(super) enum Engine {
     /// Syncs each commit at `process`; its settings say which level it is.
     Redis(RedisServer),
     Postgres(PostgresServer),
-}
-
-fn fresh(folder: &mut TempDir) -> Result<&TempDir> {
-    *folder = scratch()?;
-    Ok(folder)
 }
 
 impl Engine {
@@ -49,50 +45,50 @@ impl Engine {
         }
     }
 
-    /// Typed states on an empty store.
-    pub(super) async fn typed(&mut self, durability: Durability) -> Result<Typed> {
+    /// All rows by both sides, each on an empty store of its own.
+    pub(super) async fn measure(
+        &mut self,
+        durability: Durability,
+        input: &Input,
+        times: &mut (Times, Times),
+    ) -> Result<()> {
         let memory = MemoryDescriptor { engine: MEMORY, write_buffer: 0, cache: 0 };
-        let descriptor = match self {
-            Self::RocksDb(folder) => streaming::descriptor("rocksdb", fresh(folder)?.path(), memory),
+        match self {
+            Self::RocksDb(folder) => {
+                *folder = scratch()?;
+                let descriptor = streaming::descriptor("rocksdb", &folder.path().join("typed"), memory);
+                let logged = durability != Durability::Visible;
+                let mut raw = RawRocks::open(&folder.path().join("raw"), MEMORY, logged)?;
+                side_by_side(at(descriptor, durability), &mut raw, input, times).await
+            }
             Self::Redis(server) => {
-                begin(server, durability)?;
-                with_store(memory, StoreDescriptor::new("redis").option("url", server.url()))?
+                let sync = if durability == Durability::Visible { "everysec" } else { "always" };
+                server.command("FLUSHALL SYNC")?;
+                server.command(&format!("CONFIG SET appendfsync {sync}"))?;
+                let descriptor = with_store(memory, StoreDescriptor::new("redis").option("url", server.url()))?;
+                let mut raw = RawRedis::connect(&server.url()).await?;
+                side_by_side(at(descriptor, durability), &mut raw, input, times).await
             }
             Self::Postgres(server) => {
                 let store = StoreDescriptor::new("postgres").option("url", server.url()).option("tls", "disable");
-                RawPostgres::connect(&server.url(), durability).await?.drop_all().await?;
-                with_store(memory, store)?
-            }
-        };
-        Typed::open(at(descriptor, durability)).await
-    }
-
-    /// All rows by the raw driver, on an empty store.
-    pub(super) async fn measure_raw(&mut self, durability: Durability, input: &Input) -> Result<Times> {
-        match self {
-            Self::RocksDb(folder) => {
-                let logged = durability != Durability::Visible;
-                measure(&mut RawRocks::open(fresh(folder)?.path(), MEMORY, logged)?, input).await
-            }
-            Self::Redis(server) => {
-                begin(server, durability)?;
-                measure(&mut RawRedis::connect(&server.url()).await?, input).await
-            }
-            Self::Postgres(server) => {
                 let mut raw = RawPostgres::connect(&server.url(), durability).await?;
                 raw.drop_all().await?;
                 raw.create().await?;
-                measure(&mut raw, input).await
+                side_by_side(at(with_store(memory, store)?, durability), &mut raw, input, times).await
             }
         }
     }
 }
 
-/// An empty server whose settings give `durability`.
-fn begin(server: &RedisServer, durability: Durability) -> Result<()> {
-    let sync = if durability == Durability::Visible { "everysec" } else { "always" };
-    server.command("FLUSHALL SYNC")?;
-    server.command(&format!("CONFIG SET appendfsync {sync}")).map(drop)
+async fn side_by_side(
+    descriptor: Descriptor,
+    raw: &mut impl Driver,
+    input: &Input,
+    times: &mut (Times, Times),
+) -> Result<()> {
+    let mut typed = Typed::open(descriptor).await?;
+    measure(&mut typed, raw, input, times).await?;
+    typed.close().await
 }
 
 fn with_store(memory: MemoryDescriptor, store: StoreDescriptor) -> Result<Descriptor> {

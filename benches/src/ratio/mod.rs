@@ -8,7 +8,7 @@ mod raw_redis;
 mod raw_rocksdb;
 mod typed;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use comfy_table::{Table, presets::NOTHING};
 use statehold::Result;
@@ -19,10 +19,33 @@ use self::{
 };
 use crate::workload::{Values, permutation, uniform};
 
-/// What is compared: single operations, then batches.
-const ROWS: [&str; 7] = ["put", "get", "get absent", "map put", "map get", "put_many of 100", "get_many of 100"];
+/// What is compared, in this order: single operations, then batches.
+#[derive(Clone, Copy)]
+enum Row {
+    Put,
+    Get,
+    GetAbsent,
+    MapPut,
+    MapGet,
+    PutMany,
+    GetMany,
+}
 
-type Times = [Duration; ROWS.len()];
+const ROWS: [(Row, &str); 7] = [
+    (Row::Put, "put"),
+    (Row::Get, "get"),
+    (Row::GetAbsent, "get absent"),
+    (Row::MapPut, "map put"),
+    (Row::MapGet, "map get"),
+    (Row::PutMany, "put_many of 100"),
+    (Row::GetMany, "get_many of 100"),
+];
+
+/// Both sides take turns on each row, so that a machine whose speed drifts slows both.
+const TURNS: usize = 20;
+
+/// How long each operation took, a turn each.
+type Times = [Vec<f64>; ROWS.len()];
 
 /// The ratio that each row must reach: single writes, single reads, batches written, batches read.
 #[derive(Clone, Copy)]
@@ -52,82 +75,83 @@ impl Input {
     }
 }
 
-async fn timed(work: impl Future<Output = Result<()>>) -> Result<Duration> {
+/// One turn: the row's operation on each of these keys.
+async fn turn(driver: &mut impl Driver, row: Row, keys: &[u64], input: &Input) -> Result<()> {
+    let Input { n, values, .. } = input;
+    match row {
+        Row::PutMany => {
+            for keys in keys.chunks(BATCH) {
+                driver.put_many(keys.iter().map(|key| (*key, values.of(*key, 1))).collect()).await?;
+            }
+        }
+        Row::GetMany => {
+            for keys in keys.chunks(BATCH) {
+                driver.get_many(keys).await?;
+            }
+        }
+        single => {
+            for key in keys {
+                match single {
+                    Row::Put => driver.put(*key, values.of(*key, 0)).await?,
+                    Row::GetAbsent => driver.get(n + key).await?,
+                    Row::MapPut => driver.put_entry(key / SUBS, key % SUBS, values.of(*key, 0)).await?,
+                    Row::MapGet => driver.get_entry(key / SUBS, key % SUBS).await?,
+                    _ => driver.get(*key).await?,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn timed(work: impl Future<Output = Result<()>>, count: usize, to: &mut Vec<f64>) -> Result<()> {
     let begun = Instant::now();
     work.await?;
-    Ok(begun.elapsed())
+    to.push(begun.elapsed().as_secs_f64() / count as f64);
+    Ok(())
 }
 
-/// Does all rows once, on a store that is empty.
-async fn measure(driver: &mut impl Driver, input: &Input) -> Result<Times> {
-    let Input { n, order, some, values } = input;
-    let put = timed(async {
-        for key in order {
-            driver.put(*key, values.of(*key, 0)).await?;
+/// Does all rows once on stores that are empty; adds to the times of both sides.
+async fn measure(
+    typed: &mut impl Driver,
+    raw: &mut impl Driver,
+    input: &Input,
+    times: &mut (Times, Times),
+) -> Result<()> {
+    let size = (input.n as usize / TURNS).next_multiple_of(BATCH);
+    for ((row, _), (to_typed, to_raw)) in ROWS.iter().zip(times.0.iter_mut().zip(&mut times.1)) {
+        let writes = matches!(row, Row::Put | Row::MapPut | Row::PutMany);
+        let keys = if writes { &input.order } else { &input.some };
+        for (number, keys) in keys.chunks(size).enumerate() {
+            // Whoever comes second may find the machine warm: they take turns in that too.
+            if number % 2 == 0 {
+                timed(turn(typed, *row, keys, input), keys.len(), to_typed).await?;
+                timed(turn(raw, *row, keys, input), keys.len(), to_raw).await?;
+            } else {
+                timed(turn(raw, *row, keys, input), keys.len(), to_raw).await?;
+                timed(turn(typed, *row, keys, input), keys.len(), to_typed).await?;
+            }
         }
-        Ok(())
-    });
-    let put = put.await?;
-    let get = timed(async {
-        for key in some {
-            driver.get(*key).await?;
-        }
-        Ok(())
-    });
-    let get = get.await?;
-    let absent = timed(async {
-        for key in some {
-            driver.get(n + key).await?;
-        }
-        Ok(())
-    });
-    let absent = absent.await?;
-    let map_put = timed(async {
-        for key in order {
-            driver.put_entry(key / SUBS, key % SUBS, values.of(*key, 0)).await?;
-        }
-        Ok(())
-    });
-    let map_put = map_put.await?;
-    let map_get = timed(async {
-        for key in some {
-            driver.get_entry(key / SUBS, key % SUBS).await?;
-        }
-        Ok(())
-    });
-    let map_get = map_get.await?;
-    let put_many = timed(async {
-        for keys in order.chunks(BATCH) {
-            driver.put_many(keys.iter().map(|key| (*key, values.of(*key, 1))).collect()).await?;
-        }
-        Ok(())
-    });
-    let put_many = put_many.await?;
-    let get_many = timed(async {
-        for keys in some.chunks(BATCH) {
-            driver.get_many(keys).await?;
-        }
-        Ok(())
-    });
-    let get_many = get_many.await?;
-    Ok([put, get, absent, map_put, map_get, put_many, get_many])
+    }
+    Ok(())
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
+fn median(times: &[f64]) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_unstable_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn table(n: u64, typed: &[Times], raw: &[Times], wanted: Wanted) -> Table {
+fn table(times: &(Times, Times), wanted: Wanted) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(["operation", "typed, thousand/s", "raw, thousand/s", "ratio", "wanted"]);
-    for (i, (name, wanted)) in ROWS.iter().zip(wanted.rows()).enumerate() {
-        let of = |all: &[Times]| median(all.iter().filter_map(|t| t.get(i).copied()).collect()).as_secs_f64();
-        let (x, y) = (of(typed), of(raw));
-        let rate = |seconds: f64| format!("{:.1}", n as f64 / seconds / 1e3);
-        let ratio = y / x;
+    let sides = times.0.iter().zip(&times.1);
+    for (((_, name), wanted), (typed, raw)) in ROWS.iter().zip(wanted.rows()).zip(sides) {
+        let (typed, raw) = (median(typed), median(raw));
+        let rate = |seconds: f64| format!("{:.1}", 1e-3 / seconds);
+        let ratio = raw / typed;
         let verdict = if ratio >= wanted { format!("{wanted} met") } else { format!("{wanted} MISSED") };
-        table.add_row([(*name).to_owned(), rate(x), rate(y), format!("{ratio:.2}"), verdict]);
+        table.add_row([(*name).to_owned(), rate(typed), rate(raw), format!("{ratio:.2}"), verdict]);
     }
     table
 }
@@ -137,15 +161,12 @@ pub(crate) async fn run(kind: &str, n: u64, repeat: usize) -> Result<()> {
     let mut engine = Engine::start(kind)?;
     let input = Input::new(n);
     for durability in engine.durabilities() {
-        let (mut typed, mut raw) = (Vec::new(), Vec::new());
+        let mut times = (Times::default(), Times::default());
         for _ in 0..repeat {
-            let mut driver = engine.typed(durability).await?;
-            typed.push(measure(&mut driver, &input).await?);
-            driver.close().await?;
-            raw.push(engine.measure_raw(durability, &input).await?);
+            engine.measure(durability, &input, &mut times).await?;
         }
-        println!("{kind}, durability {} (n = {n}, median of {repeat})", durability.as_str());
-        println!("{}\n", table(n, &typed, &raw, engine.wanted()));
+        println!("{kind}, durability {} (n = {n}, median of {} turns)", durability.as_str(), repeat * TURNS);
+        println!("{}\n", table(&times, engine.wanted()));
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 -- One commit to one unit. Everything is checked before the first write: a script that fails
 -- half-way is not rolled back.
 -- ARGV: U, epoch, incarnation, now, cut, writer, sequence, session, position,
---       revised count, pre-images?, then conditions, 'E', then changes.
-local U, META = ARGV[1], KEYS[1]
+--       revised count, pre-images?, then conditions, 'E' (or 'F', see puts.lua), then changes.
+local META = KEYS[1]
 local epoch, inc, now, cut = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local writer, mark = ARGV[6], ARGV[7]
 local revised, imaging = tonumber(ARGV[10]), ARGV[11] == '1'
@@ -12,7 +12,6 @@ local function take()
   return ARGV[P - 1]
 end
 
-local m = call('HMGET', META, 'e', 'i', 'q', 'c', 'x', 'os', 'on', 'f', 'cl', 'cs')
 if not m[1] then return {'LOST'} end
 if tonumber(m[1]) ~= epoch then return {'FENCED', m[1]} end
 local unit_inc = tonumber(m[2])
@@ -54,7 +53,7 @@ end
 
 local failed, number = {'COND'}, 0
 local op = take()
-while op ~= 'E' do
+while op ~= 'E' and op ~= 'F' do
   local place, rev, ttl, count = take(), tonumber(take()), tonumber(take()), tonumber(take())
   if op == 'K' then
     each(1, count, CHUNK, function(from, to)
@@ -124,12 +123,6 @@ local function keep_key(place, key)
   call('SADD', U .. 'z' .. c, order, copy, sorted)
 end
 
-local function add_names(order, names)
-  local members = {}
-  for i, name in ipairs(names) do members[2 * i - 1], members[2 * i] = 0, name end
-  call('ZADD', order, unpack(members))
-end
-
 local function remove_key(place, key)
   call('UNLINK', U .. 'k' .. place .. ':' .. key, U .. 'x' .. place .. ':' .. key)
   call('ZREM', U .. 'o' .. place, key)
@@ -151,29 +144,15 @@ local function remove_subs(place, key, subs)
   if call('EXISTS', U .. 'k' .. tail) == 0 then remove_key(place, key) end
 end
 
-local function sort_big(tail, subs)
-  local order, map = U .. 'x' .. tail, U .. 'k' .. tail
-  if call('EXISTS', order) == 1 then
-    add_names(order, subs)
-  elseif call('HLEN', map) > BIG then
-    local all = call('HKEYS', map)
-    each(1, #all, CHUNK, function(from, to)
-      local some = {}
-      for i = from, to do some[#some + 1] = all[i] end
-      add_names(order, some)
-    end)
+-- A run of pairs as it was sent, or with the revisions that it gets: the table, and where in it.
+local function rows_of(rev, count)
+  if rev == 0 then return ARGV, P, P + 2 * count - 1 end
+  local rows = {}
+  for i = 1, count do
+    local at = P + 3 * (i - 1)
+    rows[2 * i - 1], rows[2 * i] = ARGV[at], join(inc, q + tonumber(ARGV[at + 1])) .. ARGV[at + 2]
   end
-end
-
--- Fields and values of a run: plain pairs, or triples whose revision is given here.
-local function rows_of(rev, from, to)
-  local rows, names = {}, {}
-  for i = from, to do
-    local at = P + (2 + rev) * (i - 1)
-    names[#names + 1], rows[#rows + 1] = ARGV[at], ARGV[at]
-    rows[#rows + 1] = rev == 0 and ARGV[at + 1] or join(inc, q + tonumber(ARGV[at + 1])) .. ARGV[at + 2]
-  end
-  return rows, names
+  return rows, 1, 2 * count
 end
 
 local function args(count)
@@ -206,25 +185,15 @@ local change = {}
 
 change.P = function(place)
   local rev, count = tonumber(take()), tonumber(take())
-  local hash, order = U .. 'h' .. place, U .. 'o' .. place
-  each(1, count, CHUNK, function(from, to)
-    if rev == 0 and (c == 0 or not imaging) then
-      -- The arguments are the rows as they are.
-      local first, last = P + 2 * (from - 1), P + 2 * to - 1
-      if call('HSET', hash, unpack(ARGV, first, last)) > 0 then
-        local members = {}
-        for at = first, last, 2 do
-          members[#members + 1] = 0
-          members[#members + 1] = ARGV[at]
-        end
-        call('ZADD', order, unpack(members))
-      end
-      return
-    end
-    local rows, names = rows_of(rev, from, to)
-    keep_rows(place, names)
-    if call('HSET', hash, unpack(rows)) > 0 then add_names(order, names) end
-  end)
+  local rows, first, last = rows_of(rev, count)
+  if c > 0 and imaging then
+    each(first, last, 2 * CHUNK, function(from, to)
+      local names = {}
+      for at = from, to, 2 do names[#names + 1] = rows[at] end
+      keep_rows(place, names)
+    end)
+  end
+  put_rows(place, rows, first, last)
   P = P + (2 + rev) * count
 end
 
@@ -250,15 +219,8 @@ end
 
 change.M = function(place)
   local key, rev, count = take(), tonumber(take()), tonumber(take())
-  local tail = place .. ':' .. key
   keep_key(place, key)
-  each(1, count, CHUNK, function(from, to)
-    local rows, names = rows_of(rev, from, to)
-    if call('HSET', U .. 'k' .. tail, unpack(rows)) > 0 then
-      call('ZADD', U .. 'o' .. place, 0, key)
-      sort_big(tail, names)
-    end
-  end)
+  put_subs(place, key, rows_of(rev, count))
   P = P + (2 + rev) * count
 end
 
@@ -294,7 +256,7 @@ change.R = function(place)
   local sorted = call('EXISTS', order) == 1
   if not sorted then
     local all = call('HKEYS', U .. 'k' .. tail)
-    add_names(order, all)
+    add(order, all, 1, #all, 1)
   end
   local subs = call('ZRANGEBYLEX', order, from, to)
   if not sorted then call('UNLINK', order) end

@@ -1,12 +1,4 @@
--- What the scripts share. A unit's keys have one hash tag; `m` is its meta hash:
--- e epoch, i incarnation, q sequence, f floor of time, os/on next list ordinal,
--- c newest cut kept, x greatest cut seen, cl open cuts, cs cuts whose pre-images are kept,
--- cg cuts whose pre-images are to be swept.
--- Keys are never compared with `<` (strcoll) and u64 never become numbers (doubles).
-local call = redis.call
-local CHUNK = 2000
-local BIG = 512
-
+-- What the scripts share.
 local function less(a, b)
   local a1, a2 = struct.unpack('>I4I4', a)
   local b1, b2 = struct.unpack('>I4I4', b)
@@ -52,7 +44,3 @@ local function image(U, place, cuts, cut, key)
     if e >= cut and call('ZSCORE', U .. 'v' .. e .. '.' .. place, key) then return e end
   end
 end
-
--- In a Cluster a slot may be on its way to another node, and some of the unit's keys with it: what is not here would
--- be taken for absent. A key that never exists makes Redis refuse the script then, before it did anything.
-if string.find(ARGV[1], '{%d+%.%d+}$') then call('EXISTS', KEYS[1], ARGV[1] .. '~') end
