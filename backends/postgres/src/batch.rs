@@ -74,6 +74,17 @@ pub(crate) struct Puts {
     draw: Vec<Option<i64>>,
 }
 
+impl Puts {
+    /// Key, sub, value and expiry, if there is one record.
+    pub(crate) fn only(&self) -> Option<(&[u8], &[u8], &[u8], Option<i64>)> {
+        let ([key], [sub], [value], [expires]) = (&self.at.key[..], &self.sub[..], &self.value[..], &self.expires[..])
+        else {
+            return None;
+        };
+        Some((key, sub.as_deref().unwrap_or_default(), value, *expires))
+    }
+}
+
 /// Numbers that a batch draws from its groups.
 #[derive(Default)]
 struct Draws {

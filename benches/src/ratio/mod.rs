@@ -41,8 +41,9 @@ const ROWS: [(Row, &str); 7] = [
     (Row::GetMany, "get_many of 100"),
 ];
 
-/// Both sides take turns on each row, so that a machine whose speed drifts slows both.
-const TURNS: usize = 20;
+/// Both sides take turns on each row, so that a machine whose speed drifts slows both. Turns of a few milliseconds
+/// would measure where the scheduler happens to leave the server's process instead.
+const TURNS: usize = 5;
 
 /// How long each operation took, a turn each.
 type Times = [Vec<f64>; ROWS.len()];
