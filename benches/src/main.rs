@@ -6,6 +6,7 @@ mod large;
 mod native;
 mod ratio;
 mod report;
+mod sizes;
 mod streaming;
 mod wordcount;
 mod workload;
@@ -77,6 +78,15 @@ enum Bench {
         #[arg(long, default_value_t = 24)]
         rounds: u64,
     },
+    /// What an entry costs in a server's memory or on its disk.
+    Sizes {
+        /// redis or postgres; a private server is started.
+        #[arg(long, default_value = "redis")]
+        kind: String,
+        /// Entries of each model.
+        #[arg(long, default_value_t = 200_000)]
+        n: u64,
+    },
     /// `statehold quickstart` against the same counts in plain HashMaps.
     Wordcount {
         /// Size of the text, in MB.
@@ -96,6 +106,7 @@ async fn main() -> Result<()> {
         Bench::Large { n, engine } => large::run(n, engine << 20).await,
         Bench::Native { n } => native::run(n).await,
         Bench::Incremental { n, rounds } => incremental::run(n, rounds).await,
+        Bench::Sizes { kind, n } => sizes::run(&kind, n).await,
         Bench::Wordcount { megabytes, repeat } => wordcount::run(megabytes, repeat),
     }
 }

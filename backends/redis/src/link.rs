@@ -10,6 +10,7 @@ use redis::{
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
+    io::tcp::TcpSettings,
 };
 use statehold_core::{Error, Result};
 use tokio::sync::Mutex;
@@ -135,11 +136,15 @@ impl Link {
             })?),
         };
         let certificates = || redis::TlsCertificates { client_tls: None, root_cert: certificates.clone() };
+        // A host that vanished never answers, not even that it is gone: the system would wait for a quarter of an hour.
+        // Another connection after a time-out instead could let a late commit land behind a newer one.
+        let tcp = TcpSettings::default().set_user_timeout(config.timeout);
         let client = |node: &redis::ConnectionInfo| {
+            let node = node.clone().set_tcp_settings(tcp.clone());
             if config.ca_certificate.is_some() {
-                Client::build_with_tls(node.clone(), certificates())
+                Client::build_with_tls(node, certificates())
             } else {
-                Client::open(node.clone())
+                Client::open(node)
             }
         };
         let lines = if config.cluster {
@@ -148,6 +153,7 @@ impl Link {
                     .retries(retries)
                     .connection_timeout(config.connect_timeout)
                     .response_timeout(config.timeout)
+                    .tcp_settings(tcp.clone())
                     .overall_response_timeout(None);
                 if config.ca_certificate.is_some() {
                     builder = builder.certs(certificates());

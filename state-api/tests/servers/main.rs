@@ -18,3 +18,4 @@ mod secrets;
 mod server;
 mod support;
 mod too_old;
+mod wire;

@@ -27,8 +27,7 @@ fn descriptor(store: StoreDescriptor, folder: &tempfile::TempDir) -> Descriptor 
 }
 
 async fn open(server: &Server, folder: &tempfile::TempDir) -> StateManager {
-    let kind = if let Server::Postgres(_) = server { "postgres" } else { "redis" };
-    let mut store = StoreDescriptor::new(kind);
+    let mut store = StoreDescriptor::new(server.kind());
     store.options = server.options().with("timeout_ms", 2_000);
     StateManager::builder(descriptor(store, folder)).open().await.unwrap()
 }

@@ -1,6 +1,12 @@
 //! [`Proxy`]: a loopback relay that knows where messages end, and cuts the connection there or in their middle.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -54,6 +60,8 @@ impl Cut {
 #[derive(Debug, Default)]
 struct Orders {
     cut: Mutex<Option<Cut>>,
+    /// Bytes that both sides have sent.
+    passed: AtomicUsize,
     /// Put in place of what the server says; of the same length.
     instead: Option<(&'static str, &'static str)>,
 }
@@ -94,6 +102,11 @@ impl Proxy {
         *self.orders.cut.lock() = Some(cut);
     }
 
+    /// How many bytes have gone either way.
+    pub(crate) fn passed(&self) -> usize {
+        self.orders.passed.load(Ordering::SeqCst)
+    }
+
     /// Whether the last cut that was ordered is done.
     pub(crate) fn has_cut(&self) -> bool {
         self.orders.cut.lock().is_none()
@@ -123,6 +136,7 @@ impl Way {
         while let Some(len) = protocol.message(&self.bytes, self.side, self.first) {
             let mut message: Vec<u8> = self.bytes.drain(..len).collect();
             self.first = false;
+            orders.passed.fetch_add(len, Ordering::SeqCst);
             let due = orders.cut.lock().take_if(|cut| cut.is_due(protocol, self.side, &message));
             if let Some(cut) = due {
                 to.write_all(&message[..cut.passes(len)]).await.ok()?;

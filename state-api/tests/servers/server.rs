@@ -63,6 +63,14 @@ impl Server {
         }
     }
 
+    /// The engine, as descriptors call it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         either!(self, url)
     }
