@@ -4,7 +4,10 @@
 SHELL := /bin/bash
 SETUP := .ci/setup
 # Suites that start servers once for all their cases: each runs as one process.
-SERVED := package(statehold-conformance) and binary(/^(differential|postgres|redis|redis_cluster)$$/)
+SERVED := differential postgres redis redis_cluster lifecycle_postgres lifecycle_redis
+SUITES := package(statehold-conformance) or package(statehold-lifecycle-tests)
+empty :=
+space := $(empty) $(empty)
 
 help:
 	@echo "make quickstart   build statehold, count the words of docs/ on RocksDB"
@@ -23,8 +26,8 @@ test: lint docs
 	$(SETUP) && cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
 	$(SETUP) && .ci/direction
 	$(SETUP) && CXX=none LIBCLANG_PATH=/none cargo check --quiet -p statehold
-	$(SETUP) tests && cargo nextest run --workspace -E 'not ($(SERVED))'
-	$(SETUP) && cargo test --workspace --test differential --test postgres --test redis --test redis_cluster
+	$(SETUP) tests && cargo nextest run --workspace -E 'not (($(SUITES)) and binary(/^($(subst $(space),|,$(SERVED)))$$/))'
+	$(SETUP) && cargo test --workspace $(addprefix --test ,$(SERVED))
 	$(SETUP) && cargo test --workspace --doc
 
 fmt:

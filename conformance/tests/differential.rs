@@ -34,7 +34,7 @@ fn main() -> ExitCode {
                 Site::new(RocksDbBackend::new(), Options::new().with("path", dir.display().to_string()))
             }),
         ),
-        ("postgres", Subject::new(move |dir| postgres_site::site(dir, &postgres))),
+        ("postgres", postgres_site::subject(postgres)),
         ("redis", on_redis(redis, Options::new())),
         ("redis cluster", on_redis(cluster, Options::new().with("cluster", true))),
     ];

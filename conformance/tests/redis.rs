@@ -1,9 +1,12 @@
 //! The suite on a Redis server.
 
+mod beside;
 mod redis_site;
 
 use statehold_core::{Options, Ownership};
 
 fn main() -> std::process::ExitCode {
-    redis_site::main(redis_site::single, Options::new(), Ownership::Exclusive)
+    beside::main(redis_site::single, redis_site::NOWHERE, |urls| {
+        statehold_conformance::main(redis_site::subject(urls, Options::new(), Ownership::Exclusive))
+    })
 }

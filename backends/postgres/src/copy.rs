@@ -13,8 +13,8 @@ const SQL: &str = "COPY entries (revision, expires_at, state, grp, key, sub, val
 /// Signature, no flags, no extension.
 const HEAD: &[u8] = b"PGCOPY\n\xFF\r\n\0\0\0\0\0\0\0\0\0";
 const COLUMNS: i16 = 7;
-/// One message holds about so much.
-const MESSAGE: usize = 1 << 20;
+/// One COPY holds about so much.
+const FULL: usize = 8 << 20;
 
 fn field(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     match bytes {
@@ -38,24 +38,35 @@ fn tuple(out: &mut Vec<u8>, state: i32, group: i16, row: &Row, revisions: bool) 
     field(out, Some(&row.cell.value));
 }
 
-/// Adds rows of one state and group.
-pub(crate) async fn rows(
-    on: &mut PgConnection,
-    state: StateId,
-    group: KeyGroup,
-    rows: &[Row],
-    revisions: bool,
-) -> Result<(), SqlError> {
-    let mut copy = on.copy_in_raw(SQL).await?;
-    let mut out = HEAD.to_vec();
-    for row in rows {
-        tuple(&mut out, catalog::id(state), group_number(group), row, revisions);
-        if out.len() >= MESSAGE {
-            copy.send(&out[..]).await?;
-            out.clear();
+/// Rows for one COPY. Each costs a pause of about 40 ms, whatever it holds: its last two messages are small, and the
+/// system keeps the second back until the server has acknowledged the first (Nagle; sqlx 0.9 cannot turn it off).
+#[derive(Default)]
+pub(crate) struct Rows(Vec<u8>);
+
+impl Rows {
+    /// Adds rows of one state and group.
+    pub(crate) fn add(&mut self, state: StateId, group: KeyGroup, rows: &[Row], revisions: bool) {
+        if self.0.is_empty() {
+            self.0.extend_from_slice(HEAD);
+        }
+        for row in rows {
+            tuple(&mut self.0, catalog::id(state), group_number(group), row, revisions);
         }
     }
-    out.extend_from_slice(&(-1i16).to_be_bytes());
-    copy.send(&out[..]).await?;
-    copy.finish().await.map(drop)
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= FULL
+    }
+
+    /// Sends what there is, and is empty then.
+    pub(crate) async fn send(&mut self, on: &mut PgConnection) -> Result<(), SqlError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        self.0.extend_from_slice(&(-1i16).to_be_bytes());
+        let mut copy = on.copy_in_raw(SQL).await?;
+        copy.send(&self.0[..]).await?;
+        self.0.clear();
+        copy.finish().await.map(drop)
+    }
 }

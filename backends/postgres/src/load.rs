@@ -18,7 +18,8 @@ use statehold_core::{
 use crate::{
     catalog::{number, spec_text},
     connect::Purpose,
-    copy, error,
+    copy::Rows,
+    error,
     pool::Work,
     store::Inner,
 };
@@ -37,6 +38,8 @@ pub(crate) struct Loading {
     pub(crate) incarnation: u32,
     /// The number behind the greatest of a list element, by group.
     pub(crate) ordinals: BTreeMap<KeyGroup, u64>,
+    /// Those that are not sent yet.
+    rows: Rows,
     /// The last row: the next is behind it.
     last: Option<(StateId, KeyGroup, Bytes, Bytes)>,
     /// The list with TTL whose head came last.
@@ -98,6 +101,7 @@ impl Inner {
             now: Millis(0),
             incarnation: 0,
             ordinals: BTreeMap::new(),
+            rows: Rows::default(),
             last: None,
             list: None,
         };
@@ -141,7 +145,13 @@ impl Loading {
         for row in rows {
             self.check(inner, form, group, row).map_err(|e| e.in_state(&name))?;
         }
-        copy::rows(&mut self.connection, state, group, rows, form.revisions).await.map_err(error::of)
+        self.rows.add(state, group, rows, form.revisions);
+        if self.rows.is_full() { self.send().await } else { Ok(()) }
+    }
+
+    /// Sends the rows that wait.
+    pub(crate) async fn send(&mut self) -> Result<()> {
+        self.rows.send(&mut self.connection).await.map_err(error::of)
     }
 
     fn check(&mut self, inner: &Inner, form: Form, group: KeyGroup, row: &Row) -> Result<()> {

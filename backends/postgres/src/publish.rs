@@ -18,6 +18,7 @@ use crate::{
 impl Inner {
     pub(crate) async fn publish(self: &Arc<Self>, mut loading: Loading) -> Result<()> {
         self.check_writable()?;
+        loading.send().await?;
         lock(&mut loading.connection, self).await?;
         let sql = "SELECT loader, incarnation, floor FROM stores WHERE id = $1";
         let (loader, incarnation, floor): (i64, i32, i64) =

@@ -1,25 +1,34 @@
-//! Sites of the Postgres backend: a schema each, on one server that the test binary starts.
+//! Sites of the Postgres backend: a schema each, on one server.
 
-#![allow(clippy::expect_used, reason = "a part of test programs")]
+#![allow(dead_code, reason = "not all binaries start a server")]
 
-use std::{fs, path::Path};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
+};
 
-use statehold_conformance::Site;
-use statehold_core::Options;
+use statehold::testing::servers::{PostgresServer, postgres::given_url};
+use statehold_conformance::{Site, Subject};
+use statehold_core::{Options, Result};
 use statehold_postgres::PostgresBackend;
 
-/// Tells the child of a crash case where the server is.
-const URL_FILE: &str = "postgres-url";
+/// The server that `STATEHOLD_TEST_POSTGRES_URL` names, or a private one that syncs what it acknowledges, or not.
+pub(crate) fn server(syncs: bool) -> Result<(Option<Box<dyn std::any::Any>>, String)> {
+    if let Some(url) = given_url()? {
+        return Ok((None, url));
+    }
+    let server = PostgresServer::builder().fsync(syncs).start()?;
+    let url = server.url();
+    Ok((Some(Box::new(server)), url))
+}
 
-pub(crate) fn site(dir: &Path, url: &str) -> Site {
-    let file = dir.join(URL_FILE);
-    let url = fs::read_to_string(&file).unwrap_or_else(|_| url.to_owned());
-    fs::write(&file, &url).expect("the directory of a case can be written");
-    // The directory's name is random and nobody else's.
-    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let schema: String =
-        name.bytes().map(|b| if b.is_ascii_alphanumeric() { format!("{b:02x}") } else { "_".into() }).collect();
-    let options =
-        Options::new().with("url", url).with("tls", "disable").with("schema", format!("s{schema}")).with("pool", 4);
-    Site::new(PostgresBackend::new(), options)
+/// Places on the server at `url`. The same directory is the same place, in this process and in another.
+pub(crate) fn subject(url: String) -> Subject {
+    Subject::new(move |dir: &Path| {
+        let mut hasher = DefaultHasher::new();
+        dir.hash(&mut hasher);
+        let schema = format!("s{:016x}", hasher.finish());
+        let options = Options::new().with("url", &*url).with("tls", "disable").with("schema", schema).with("pool", 4);
+        Site::new(PostgresBackend::new(), options)
+    })
 }

@@ -1,13 +1,8 @@
-//! Sites of the Redis backend: a prefix each, on one server that the test binary starts.
+//! Sites of the Redis backend: a prefix each, on one server.
 
-#![allow(dead_code, reason = "each binary starts one kind of server")]
+#![allow(dead_code, reason = "each binary starts one kind of server, or none")]
 
-use std::{
-    any::Any,
-    path::Path,
-    process::{Command, ExitCode},
-    sync::Arc,
-};
+use std::{any::Any, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use statehold::testing::servers::{RedisCluster, RedisServer, redis::given_url};
@@ -15,10 +10,9 @@ use statehold_conformance::{Site, Subject};
 use statehold_core::{Backend, Capabilities, OpenRequest, Options, Ownership, Result, Store};
 use statehold_redis::RedisBackend;
 
-/// Where the servers are, for children that crash cases start.
-const URLS: &str = "STATEHOLD_REDIS_SITE_URLS";
+/// An address for who only lists cases.
+pub(crate) const NOWHERE: &str = "redis://localhost";
 
-/// What keeps the servers running, and where they are.
 type Servers = (Option<Box<dyn Any>>, String);
 
 pub(crate) fn single() -> Result<Servers> {
@@ -36,39 +30,10 @@ pub(crate) fn cluster() -> Result<Servers> {
     Ok((Some(Box::new(cluster)), urls))
 }
 
-/// Runs the suite; stores that write are opened with `ownership`. The suite runs in a child of the process that
-/// has the servers, so that children of crash cases are told of them too.
-pub(crate) fn main(start: fn() -> Result<Servers>, options: Options, ownership: Ownership) -> ExitCode {
-    let lists_only = std::env::args().any(|argument| argument == "--list");
-    let urls = match std::env::var(URLS) {
-        Ok(urls) => urls,
-        Err(_) if lists_only => "redis://localhost".into(),
-        Err(_) => return beside_servers(start),
-    };
-    statehold_conformance::main(subject(urls, options, ownership))
-}
-
 /// Places on the servers at `urls`.
 pub(crate) fn subject(urls: String, options: Options, ownership: Ownership) -> Subject {
     let site = move |dir: &Path| Site::new(Leading(RedisBackend::new(), ownership), options_of(&urls, &options, dir));
     Subject::new(site)
-}
-
-fn beside_servers(start: fn() -> Result<Servers>) -> ExitCode {
-    let run = || -> std::result::Result<bool, Box<dyn std::error::Error>> {
-        let (_servers, urls) = start()?;
-        let suite = std::env::current_exe()?;
-        let status = Command::new(suite).args(std::env::args_os().skip(1)).env(URLS, urls).status()?;
-        Ok(status.success())
-    };
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
 }
 
 /// The same directory is the same place, in this process and in another.
