@@ -1,10 +1,12 @@
 //! `statehold-benches`: the streaming-state workload, and ratios against raw drivers in one run.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
+mod archives;
 mod incremental;
 mod large;
 mod native;
 mod ratio;
+mod raw_rocksdb;
 mod report;
 mod sizes;
 mod streaming;
@@ -78,6 +80,18 @@ enum Bench {
         #[arg(long, default_value_t = 24)]
         rounds: u64,
     },
+    /// Checkpoints and recovery through an archive, against RocksDB's own checkpoints and fsynced copies.
+    Archives {
+        /// Keys.
+        #[arg(long, default_value_t = 1_000_000)]
+        n: u64,
+        /// Repetitions; the median counts.
+        #[arg(long, default_value_t = 3)]
+        repeat: usize,
+        /// Where the archive lies: on another file system its files are copied, on the store's they are linked.
+        #[arg(long)]
+        archive: Option<std::path::PathBuf>,
+    },
     /// What an entry costs in a server's memory or on its disk.
     Sizes {
         /// redis or postgres; a private server is started.
@@ -106,6 +120,7 @@ async fn main() -> Result<()> {
         Bench::Large { n, engine } => large::run(n, engine << 20).await,
         Bench::Native { n } => native::run(n).await,
         Bench::Incremental { n, rounds } => incremental::run(n, rounds).await,
+        Bench::Archives { n, repeat, archive } => archives::run(n, repeat, archive).await,
         Bench::Sizes { kind, n } => sizes::run(&kind, n).await,
         Bench::Wordcount { megabytes, repeat } => wordcount::run(megabytes, repeat),
     }

@@ -7,10 +7,9 @@ use statehold::{
 use tempfile::TempDir;
 
 use super::{
-    Input, Times, Wanted, driver::Driver, measure, raw_postgres::RawPostgres, raw_redis::RawRedis,
-    raw_rocksdb::RawRocks, typed::Typed,
+    Input, Times, Wanted, driver::Driver, measure, raw_postgres::RawPostgres, raw_redis::RawRedis, typed::Typed,
 };
-use crate::{scratch, streaming};
+use crate::{raw_rocksdb::RawRocks, scratch, streaming};
 
 const MEMORY: usize = 512 << 20;
 

@@ -1,11 +1,10 @@
 //! The framework's own cost: typed operations with buffer and cache off against the engine's raw driver doing the
 //! same work with the same bytes and durability, repetitions interleaved.
 
-mod driver;
+pub(crate) mod driver;
 mod engine;
 mod raw_postgres;
 mod raw_redis;
-mod raw_rocksdb;
 mod typed;
 
 use std::time::Instant;

@@ -3,17 +3,17 @@
 use bytes::Bytes;
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options, WriteBatch, WriteBufferManager,
-    WriteOptions,
+    WriteOptions, checkpoint::Checkpoint,
 };
 use statehold::{Error, Result};
 
-use super::driver::{Driver, group_of, raw_value};
+use crate::ratio::driver::{Driver, group_of, raw_value};
 
 /// Group and table before each key: what our layout writes.
 const KEY_PREFIX: usize = 6;
 
 /// One database and its write options.
-pub(super) struct RawRocks {
+pub(crate) struct RawRocks {
     db: DB,
     write: WriteOptions,
 }
@@ -23,7 +23,7 @@ fn failed(e: rocksdb::Error) -> Error {
 }
 
 impl RawRocks {
-    pub(super) fn open(folder: &std::path::Path, memory: usize, wal: bool) -> Result<Self> {
+    pub(crate) fn open(folder: &std::path::Path, memory: usize, wal: bool) -> Result<Self> {
         let cache = Cache::new_hyper_clock_cache(memory, 0);
         let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(memory / 2, false, cache.clone());
         let mut table = BlockBasedOptions::default();
@@ -44,6 +44,19 @@ impl RawRocks {
         let mut write = WriteOptions::default();
         write.disable_wal(!wal);
         Ok(Self { db, write })
+    }
+
+    /// Writes these rows at once.
+    pub(crate) fn write(&self, rows: impl IntoIterator<Item = (u64, Bytes)>) -> Result<()> {
+        let mut batch = WriteBatch::default();
+        rows.into_iter().for_each(|(key, value)| batch.put(raw_key(&[key]), raw_value(&value)));
+        self.db.write_opt(batch, &self.write).map_err(failed)
+    }
+
+    /// RocksDB's own checkpoint in `folder`, which must not be there.
+    pub(crate) fn checkpoint(&self, folder: &std::path::Path) -> Result<()> {
+        let checkpoint = Checkpoint::new(&self.db).map_err(failed)?;
+        checkpoint.create_checkpoint(folder).map_err(failed)
     }
 }
 
@@ -80,9 +93,7 @@ impl Driver for RawRocks {
     }
 
     async fn put_many(&mut self, rows: Vec<(u64, Bytes)>) -> Result<()> {
-        let mut batch = WriteBatch::default();
-        rows.iter().for_each(|(key, value)| batch.put(raw_key(&[*key]), raw_value(value)));
-        self.db.write_opt(batch, &self.write).map_err(failed)
+        self.write(rows)
     }
 
     async fn get_many(&mut self, keys: &[u64]) -> Result<()> {
