@@ -74,9 +74,12 @@ pub(crate) struct Puts {
     draw: Vec<Option<i64>>,
 }
 
+/// Key, sub, value and expiry of a record.
+pub(crate) type Only<'a> = (&'a [u8], &'a [u8], &'a [u8], Option<i64>);
+
 impl Puts {
-    /// Key, sub, value and expiry, if there is one record.
-    pub(crate) fn only(&self) -> Option<(&[u8], &[u8], &[u8], Option<i64>)> {
+    /// The record, if there is one and no other.
+    pub(crate) fn only(&self) -> Option<Only<'_>> {
         let ([key], [sub], [value], [expires]) = (&self.at.key[..], &self.sub[..], &self.value[..], &self.expires[..])
         else {
             return None;

@@ -9,7 +9,10 @@ use std::{
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
 
-use super::process::{Folder, Launch, RunAs, ServerProcess, find_binary, give, is_alive, run};
+use super::{
+    folder::{Folder, give},
+    process::{Launch, RunAs, ServerProcess, find_binary, is_alive, run},
+};
 
 /// Names a server of the user's own, in place of a private one.
 pub const POSTGRES_URL: &str = "STATEHOLD_TEST_POSTGRES_URL";

@@ -11,7 +11,10 @@ use std::{
 use rustix::process::Signal;
 use statehold_core::{Error, ErrorKind, Result};
 
-use super::process::{Folder, Launch, ServerProcess, find_binary};
+use super::{
+    folder::Folder,
+    process::{Launch, ServerProcess, find_binary},
+};
 
 /// Names a server of the user's own, in place of a private one.
 pub const REDIS_URL: &str = "STATEHOLD_TEST_REDIS_URL";

@@ -4,7 +4,10 @@ use std::fs;
 
 use statehold_core::{Error, Result};
 
-use super::process::{Folder, RunAs, find_binary, give, run};
+use super::{
+    folder::{Folder, give},
+    process::{RunAs, find_binary, run},
+};
 
 /// Writes `ca.crt` into `folder`, and `server.crt` and `server.key` for `localhost` and 127.0.0.1.
 ///

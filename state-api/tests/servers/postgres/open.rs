@@ -32,7 +32,7 @@ async fn own_3_a_server_that_refuses_is_told_by_its_reason() {
     check(&wrong_password, ErrorKind::InvalidInput, &server);
     let no_database = format!("{}nowhere", url.strip_suffix("postgres").unwrap());
     check(&refused(options(&no_database)).await, ErrorKind::InvalidInput, &server);
-    let free = statehold::testing::servers::process::free_port().unwrap();
+    let free = statehold::testing::servers::folder::free_port().unwrap();
     let nobody = refused(options(&url.replace(&format!(":{}/", server.port()), &format!(":{free}/")))).await;
     check(&nobody, ErrorKind::Unavailable, &server);
     // TLS is wanted unless the descriptor says otherwise.
