@@ -12,7 +12,7 @@ space := $(empty) $(empty)
 help:
 	@echo "make quickstart   build statehold, count the words of docs/ on RocksDB"
 	@echo "make test         everything CI runs: format, clippy, docs, dependencies, tests"
-	@echo "make bench        typed operations against raw RocksDB; BENCH=streaming, wordcount, large"
+	@echo "make bench        typed operations against raw RocksDB; BENCH=streaming, archives, sizes, large …"
 	@echo "make fmt          format all Rust code"
 	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
 	@echo "make book         the book, into target/book"
@@ -48,7 +48,7 @@ contract:
 book:
 	mdbook build docs
 
-# ratio, streaming, wordcount or large, with their options: `make bench BENCH="streaming --kind memory"`.
+# ratio, streaming, archives, sizes, native, incremental, wordcount or large, with their options: `make bench BENCH="streaming --kind memory"`.
 BENCH ?= ratio
 bench:
 	$(SETUP) && cargo run --quiet --bin statehold-benches -- $(BENCH)
