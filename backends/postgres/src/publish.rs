@@ -2,18 +2,32 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use sqlx::{PgConnection, query, query_as, query_scalar, raw_sql};
+use sqlx::{PgConnection, error::Error as SqlError, query, query_as, query_scalar, raw_sql};
 use statehold_core::{Durability, Error, ErrorKind, Millis, Result, StateId, StateSpec};
 
 use crate::{
     batch::group_number,
     bits::{flip, flop},
     catalog::{self, States, spec_text},
-    error,
+    error::{self, Fate},
     load::{Loading, MAX_INCARNATION, superseded},
     pool::Work,
     store::Inner,
 };
+
+/// The last load that was begun, and the incarnation. Waits for a transaction that is about to change them.
+struct Published {
+    store: i32,
+}
+
+impl Work for Published {
+    type Out = Option<(i64, i32)>;
+
+    async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
+        let sql = "SELECT loader, incarnation FROM stores WHERE id = $1 FOR SHARE";
+        query_as(sql).bind(self.store).fetch_optional(on).await
+    }
+}
 
 impl Inner {
     pub(crate) async fn publish(self: &Arc<Self>, mut loading: Loading) -> Result<()> {
@@ -34,7 +48,10 @@ impl Inner {
             self.keep_other_groups(&mut loading, &live).await?;
         }
         self.switch(&mut loading, incarnation, floor).await?;
-        raw_sql("COMMIT").execute(&mut loading.connection).await.map_err(error::of)?;
+        let (number, commit) = (loading.number, raw_sql("COMMIT").execute(&mut loading.connection).await);
+        if let Err(e) = commit {
+            self.was_published(e, number, incarnation).await?;
+        }
 
         self.catalog.replace(&loading.states);
         self.clock.raise(floor);
@@ -45,6 +62,23 @@ impl Inner {
         drop(loading);
         self.purge_or_warn().await;
         Ok(())
+    }
+
+    /// Whether the transaction whose COMMIT failed with `e` was committed all the same.
+    async fn was_published(&self, e: SqlError, number: i64, incarnation: i32) -> Result<()> {
+        if error::fate(&e) != Fate::Unknown {
+            return Err(error::of(e));
+        }
+        let unknown = || {
+            Error::new(ErrorKind::Indeterminate, format!("the content may have been replaced, or not: {e}"))
+                .advise("load it again: a store is whole either way")
+        };
+        match self.pool.read(&Published { store: self.store }).await.map_err(|_| unknown())? {
+            Some((loader, now)) if loader == number && now == incarnation => Ok(()),
+            Some((loader, _)) if loader == number => Err(error::of(e)),
+            // Another load has begun since: what it began on is not told.
+            _ => Err(unknown()),
+        }
     }
 
     /// A load of some groups keeps the rows of all others, under the new numbers.

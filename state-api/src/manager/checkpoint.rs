@@ -272,7 +272,11 @@ impl Inner {
             };
             if let Err(error) = recover.await {
                 // A store is whole, one way or the other; all of them together only if none was recovered.
-                let torn = recovered.is_some() || old.is_some_and(|old| old.torn);
+                let unknown = error.kind() == ErrorKind::Indeterminate;
+                if unknown {
+                    runtime.replaced();
+                }
+                let torn = unknown || recovered.is_some() || old.is_some_and(|old| old.torn);
                 *self.held.lock() = Some(Held { claim: claim.clone(), torn });
                 if !torn {
                     self.go_on(archive, &claim, before).await;
