@@ -5,7 +5,6 @@
 //! statement that was answered; every other one is closed.
 
 use std::{
-    pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -15,7 +14,7 @@ use sqlx::{Connection, PgConnection, error::Error as SqlError};
 use statehold_core::{Error, ErrorKind, Result};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    time::{Sleep, sleep_until, timeout_at},
+    time::timeout_at,
 };
 
 use crate::{
@@ -35,28 +34,9 @@ pub(crate) trait Work: Sync {
     fn run<'c>(&'c self, on: &'c mut PgConnection) -> impl Future<Output = Result<Self::Out, SqlError>> + Send + 'c;
 }
 
-/// A connection and its alarm. To put an alarm off is cheap; each new one would wake the thread that waits for all
-/// sockets, which costs as much as a short statement.
-struct Line {
-    connection: PgConnection,
-    alarm: Pin<Box<Sleep>>,
-}
-
-impl Line {
-    /// Does `work` unless the time is over before.
-    async fn run<W: Work>(&mut self, work: &W, until: tokio::time::Instant) -> Option<Result<W::Out, SqlError>> {
-        self.alarm.as_mut().reset(until);
-        tokio::select! {
-            biased;
-            done = work.run(&mut self.connection) => Some(done),
-            () = &mut self.alarm => None,
-        }
-    }
-}
-
 pub(crate) struct Pool {
     connector: Connector,
-    idle: Mutex<Vec<(Line, Instant)>>,
+    idle: Mutex<Vec<(PgConnection, Instant)>>,
     permits: Semaphore,
     most: usize,
     timeout: Duration,
@@ -65,7 +45,7 @@ pub(crate) struct Pool {
 
 /// A connection taken out; dropping it closes it.
 struct Lease<'a> {
-    line: Line,
+    connection: PgConnection,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -93,9 +73,9 @@ impl Pool {
         // All permits: nobody holds a connection.
         let all = self.permits.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await;
         let idle = std::mem::take(&mut *self.idle.lock());
-        for (line, _) in idle {
+        for (connection, _) in idle {
             // The server ends the session either way.
-            let _ = line.connection.close().await;
+            let _ = connection.close().await;
         }
         drop(all);
     }
@@ -105,12 +85,12 @@ impl Pool {
         let until = self.deadline();
         loop {
             let mut lease = self.take(until).await?;
-            match lease.line.run(work, until).await {
-                Some(Ok(out)) => {
+            match timeout_at(until, work.run(&mut lease.connection)).await {
+                Ok(Ok(out)) => {
                     self.give_back(lease);
                     return Ok(out);
                 }
-                Some(Err(e)) => match error::fate(&e) {
+                Ok(Err(e)) => match error::fate(&e) {
                     Fate::Undone => {
                         self.give_back(lease);
                         return Err(error::of(e));
@@ -118,7 +98,7 @@ impl Pool {
                     Fate::Again => self.give_back(lease),
                     Fate::Unknown => self.suspect(),
                 },
-                None => return Err(self.too_late()),
+                Err(_) => return Err(self.too_late()),
             }
         }
     }
@@ -129,12 +109,12 @@ impl Pool {
         let until = self.deadline();
         loop {
             let mut lease = self.take(until).await?;
-            match lease.line.run(work, until).await {
-                Some(Ok(out)) => {
+            match timeout_at(until, work.run(&mut lease.connection)).await {
+                Ok(Ok(out)) => {
                     self.give_back(lease);
                     return Ok(out);
                 }
-                Some(Err(e)) => match error::fate(&e) {
+                Ok(Err(e)) => match error::fate(&e) {
                     Fate::Undone => {
                         self.give_back(lease);
                         return Err(error::of(e));
@@ -145,7 +125,7 @@ impl Pool {
                         return Err(error::indeterminate(&e.to_string()));
                     }
                 },
-                None => {
+                Err(_) => {
                     return Err(error::indeterminate(&format!("nothing came within {} ms", self.timeout.as_millis())));
                 }
             }
@@ -169,20 +149,16 @@ impl Pool {
         self.check_open()?;
         loop {
             let idle = self.idle.lock().pop();
-            let Some((mut line, since)) = idle else { break };
-            let lives =
-                since.elapsed() < DOUBTFUL || matches!(timeout_at(until, line.connection.ping()).await, Ok(Ok(())));
+            let Some((mut connection, since)) = idle else { break };
+            let lives = since.elapsed() < DOUBTFUL || matches!(timeout_at(until, connection.ping()).await, Ok(Ok(())));
             if lives {
-                return Ok(Lease { line, _permit: permit });
+                return Ok(Lease { connection, _permit: permit });
             }
         }
         let mut last = None;
         loop {
             let failed = match timeout_at(until, self.connector.connect(Purpose::Work)).await {
-                Ok(Ok(connection)) => {
-                    let line = Line { connection, alarm: Box::pin(sleep_until(until)) };
-                    return Ok(Lease { line, _permit: permit });
-                }
+                Ok(Ok(connection)) => return Ok(Lease { connection, _permit: permit }),
                 Ok(Err(e)) => e,
                 // Why no attempt before succeeded says more.
                 Err(_) => return Err(last.unwrap_or_else(|| self.too_late())),
@@ -199,7 +175,7 @@ impl Pool {
 
     fn give_back(&self, lease: Lease<'_>) {
         if self.check_open().is_ok() {
-            self.idle.lock().push((lease.line, Instant::now()));
+            self.idle.lock().push((lease.connection, Instant::now()));
         }
     }
 
