@@ -5,7 +5,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -41,6 +44,7 @@ pub struct FaultSwitch {
     late: Arc<RwLock<()>>,
     commits: Arc<Mutex<VecDeque<Option<Fault>>>>,
     reads: Arc<Mutex<VecDeque<Option<Fault>>>>,
+    recover: Arc<AtomicBool>,
 }
 
 fn next(queue: &Mutex<VecDeque<Option<Fault>>>) -> Option<Fault> {
@@ -60,6 +64,11 @@ impl FaultSwitch {
         let mut queue = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         queue.extend(std::iter::repeat_n(None, pass));
         queue.push_back(Some(Fault::Lost(kind)));
+    }
+
+    /// The answer of the next recover in portable form is lost: it happens, and fails as `Indeterminate`.
+    pub fn lose_answer_of_recover(&self) {
+        self.recover.store(true, Ordering::SeqCst);
     }
 
     /// Makes the engine slow until the answer is dropped. Waits for what is late already.
@@ -88,6 +97,7 @@ impl FaultSwitch {
     pub fn mend(&self) {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.reads.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.recover.store(false, Ordering::SeqCst);
     }
 }
 
@@ -243,7 +253,9 @@ impl StateOperator for FaultStore {
         self.inner.archive(groups, sink).await
     }
     async fn recover(&self, groups: KeyGroups, source: &mut dyn ArchiveSource) -> Result<()> {
-        self.inner.recover(groups, source).await
+        self.inner.recover(groups, source).await?;
+        let lost = self.switch.recover.swap(false, Ordering::SeqCst);
+        if lost { Err(injected(ErrorKind::Indeterminate)) } else { Ok(()) }
     }
     async fn compact(&self) -> Result<Compacted> {
         self.inner.compact().await

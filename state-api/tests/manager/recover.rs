@@ -173,6 +173,33 @@ on_every_engine! {
         manager.close().await.unwrap();
     }
 
+    async fn life_5_a_recover_whose_answer_is_lost_fences_handles_and_is_repeated(place: Place) {
+        for buffer in BUFFERS {
+            let manager = place.open(place.sized(buffer, 1 << 20)).await;
+            let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+            kv.put(&1, 1).await.unwrap();
+            let id = CheckpointId(buffer as u64 + 1);
+            manager.archive(id, &Metadata::new()).await.unwrap();
+            kv.put(&1, 2).await.unwrap();
+            assert_eq!(kv.get(&1).await.unwrap(), Some(2));
+            place.faults.lose_answer_of_recover();
+            assert_eq!(refused(manager.recover(Select::Id(id)).await).0, ErrorKind::Indeterminate);
+            // Neither a cached value nor a staged one of before is shown, nor flushed into the new content.
+            assert_eq!(refused(kv.get(&1).await).0, ErrorKind::Fenced);
+            assert_eq!(refused(kv.put(&1, 3).await).0, ErrorKind::Fenced);
+            let fresh = manager.key_value::<u64, u64>("kv").await.unwrap();
+            assert_eq!(fresh.get(&1).await.unwrap(), Some(1));
+            // What the content is, is not certain enough for a checkpoint.
+            refused(manager.archive(CheckpointId(id.0 + 1), &Metadata::new()).await);
+            manager.recover(Select::Id(id)).await.unwrap();
+            let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+            assert_eq!(kv.get(&1).await.unwrap(), Some(1));
+            manager.archive(CheckpointId(id.0 + 1), &Metadata::new()).await.unwrap();
+            manager.drop_state("kv").await.unwrap();
+            manager.close().await.unwrap();
+        }
+    }
+
     async fn life_5_a_recover_that_finds_damage_changes_nothing_and_the_timeline_goes_on(place: Place) {
         let manager = place.open(place.descriptor()).await;
         let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
