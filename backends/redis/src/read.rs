@@ -51,13 +51,9 @@ impl Inner {
                 found[index] = cell;
             }
         }
-        Ok(self.live(found))
-    }
-
-    fn live(&self, mut found: Vec<Option<Cell>>) -> Vec<Option<Cell>> {
         let now = self.clock.now();
         found.iter_mut().for_each(|cell| *cell = cell.take_if(|cell| cell.is_live(now)));
-        found
+        Ok(found)
     }
 
     /// The catalog, read anew where it lacks one of the states and others may have registered it.

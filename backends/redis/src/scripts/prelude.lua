@@ -1,4 +1,4 @@
--- What the scripts share.
+-- Functions of several scripts.
 local function less(a, b)
   local a1, a2 = struct.unpack('>I4I4', a)
   local b1, b2 = struct.unpack('>I4I4', b)
