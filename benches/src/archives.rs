@@ -19,6 +19,7 @@ use statehold::{
 use crate::{
     native::disk,
     raw_rocksdb::RawRocks,
+    report::median,
     scratch, streaming,
     workload::{Values, permutation, uniform},
 };
@@ -211,11 +212,6 @@ async fn round(n: u64, archives: &Path) -> Result<Times> {
     manager.close().await?;
     times.extend([(longest, flush), restored, savepoint, (portable, native), after]);
     Ok(times)
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_unstable_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Measures `repeat` rounds of `n` keys, with the archive in `archives` or beside the store.

@@ -10,7 +10,7 @@ use statehold::{
 
 use crate::{scratch, streaming, workload::Values};
 
-/// Entries of a map, and elements of a list: as the figures of `redis-layout.md`.
+/// Entries of a map, and elements of a list.
 const SUBS: u64 = 100;
 const ELEMENTS: u64 = 10;
 

@@ -16,7 +16,10 @@ use self::{
     driver::{BATCH, Driver, SUBS},
     engine::Engine,
 };
-use crate::workload::{Values, permutation, uniform};
+use crate::{
+    report::median,
+    workload::{Values, permutation, uniform},
+};
 
 /// What is compared, in this order: single operations, then batches.
 #[derive(Clone, Copy)]
@@ -136,18 +139,12 @@ async fn measure(
     Ok(())
 }
 
-fn median(times: &[f64]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_unstable_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
 fn table(times: &(Times, Times), wanted: Wanted) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(["operation", "typed, thousand/s", "raw, thousand/s", "ratio", "wanted"]);
     let sides = times.0.iter().zip(&times.1);
     for (((_, name), wanted), (typed, raw)) in ROWS.iter().zip(wanted.rows()).zip(sides) {
-        let (typed, raw) = (median(typed), median(raw));
+        let (typed, raw) = (median(typed.clone()), median(raw.clone()));
         let rate = |seconds: f64| format!("{:.1}", 1e-3 / seconds);
         let ratio = raw / typed;
         let verdict = if ratio >= wanted { format!("{wanted} met") } else { format!("{wanted} MISSED") };
