@@ -5,5 +5,5 @@ DROP FUNCTION statehold_lock;
 DROP TABLE markers;
 DROP TABLE entries;
 DROP TABLE states;
-DROP TABLE key_groups;
+DROP TABLE stripes;
 DROP TABLE stores;

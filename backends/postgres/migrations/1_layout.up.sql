@@ -12,7 +12,7 @@ CREATE TABLE stores (
     epoch int8 NOT NULL DEFAULT 0,
     -- Counts openings.
     session int8 NOT NULL DEFAULT 0,
-    -- The upper part of revisions.
+    -- The upper part of revisions; raised whenever states go.
     incarnation int4 NOT NULL DEFAULT 1,
     -- Time is never before this.
     floor int8 NOT NULL DEFAULT -9223372036854775808,
@@ -23,16 +23,18 @@ CREATE TABLE stores (
     UNIQUE (namespace, first_group, end_group)
 );
 
--- The row that every commit to the group locks.
-CREATE TABLE key_groups (
+-- The row that every commit to the stripe's key groups locks. A store has 16: that of a group is its remainder.
+CREATE TABLE stripes (
     store int4 NOT NULL,
-    grp int2 NOT NULL,
+    stripe int2 NOT NULL,
+    -- The store's.
     epoch int8 NOT NULL,
+    incarnation int4 NOT NULL,
     -- The last revision's lower part.
     sequence int8 NOT NULL DEFAULT 0,
     -- The next list element's number.
     ordinal int8 NOT NULL DEFAULT -9223372036854775808,
-    PRIMARY KEY (store, grp)
+    PRIMARY KEY (store, stripe)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE states (
@@ -48,12 +50,11 @@ CREATE UNIQUE INDEX states_live ON states (store, name) WHERE phase = 'live';
 CREATE TABLE entries (
     revision int8,
     expires_at int8,
-    state int4 NOT NULL,
-    grp int2 NOT NULL,
+    -- The state's number in four bytes, the key group in two, and the key.
     key bytea NOT NULL,
     sub bytea NOT NULL,
     value bytea NOT NULL,
-    PRIMARY KEY (state, grp, key, sub)
+    PRIMARY KEY (key, sub)
 ) WITH (fillfactor = 90);
 
 CREATE TABLE markers (
@@ -75,7 +76,7 @@ DECLARE
     _owner int8;
 BEGIN
     SELECT s.epoch INTO _owner FROM stores s WHERE s.id = _store FOR UPDATE;
-    PERFORM 1 FROM key_groups g WHERE g.store = _store ORDER BY g.grp FOR UPDATE;
+    PERFORM 1 FROM stripes g WHERE g.store = _store ORDER BY g.stripe FOR UPDATE;
     RETURN coalesce(_owner = _epoch, false);
 END $$;
 
@@ -117,7 +118,7 @@ BEGIN
     IF NOT FOUND THEN
         INSERT INTO stores (namespace, key_groups, first_group, end_group, mode)
         VALUES (_namespace, _key_groups, _first, _end, _mode) RETURNING * INTO _s;
-        INSERT INTO key_groups (store, grp, epoch) SELECT _s.id, g, 0 FROM generate_series(_first, _end - 1) g;
+        INSERT INTO stripes (store, stripe, epoch, incarnation) SELECT _s.id, g, 0, 1 FROM generate_series(0, 15) g;
     END IF;
     IF _s.unclean > 0 AND (_mode = 'exclusive' OR _s.mode = 'exclusive') THEN
         IF _unclean = 'refuse' THEN
@@ -127,16 +128,16 @@ BEGIN
         _suspect := _unclean = 'recover';
     END IF;
 
-    PERFORM 1 FROM key_groups g WHERE g.store = _s.id ORDER BY g.grp FOR UPDATE;
+    PERFORM 1 FROM stripes g WHERE g.store = _s.id ORDER BY g.stripe FOR UPDATE;
     IF _unclean = 'discard' THEN
-        -- Stores of other ranges that overlap are displaced: their owners find their groups gone.
+        -- Stores of other ranges that overlap are displaced: their owners find their stripes gone.
         FOR _other IN
             SELECT * FROM stores s
             WHERE s.namespace = _namespace AND s.first_group < _end AND _first < s.end_group AND s.id <> _s.id
             FOR UPDATE
         LOOP
             UPDATE states t SET phase = 'dead', store = _s.id WHERE t.store = _other.id;
-            DELETE FROM key_groups g WHERE g.store = _other.id;
+            DELETE FROM stripes g WHERE g.store = _other.id;
             DELETE FROM markers m WHERE m.store = _other.id;
             DELETE FROM stores s WHERE s.id = _other.id;
             _s.incarnation := greatest(_s.incarnation, _other.incarnation + 1);
@@ -151,7 +152,6 @@ BEGIN
     END IF;
     IF _mode = 'exclusive' OR _s.mode <> _mode OR _s.session = 0 THEN
         _s.epoch := _s.epoch + 1;
-        UPDATE key_groups g SET epoch = _s.epoch WHERE g.store = _s.id;
         IF NOT _suspect THEN
             _s.unclean := 0;
         END IF;
@@ -163,6 +163,7 @@ BEGIN
     UPDATE stores s SET mode = _mode, epoch = _s.epoch, session = _s.session, unclean = _s.unclean,
         incarnation = _s.incarnation, floor = _s.floor
     WHERE s.id = _s.id;
+    UPDATE stripes g SET epoch = _s.epoch, incarnation = _s.incarnation WHERE g.store = _s.id;
     -- Each opening of a manager is a new writer: those that have been silent the longest go.
     DELETE FROM markers m USING (
         SELECT o.writer FROM markers o WHERE o.store = _s.id ORDER BY o.session DESC, o.writer OFFSET 1024
@@ -177,24 +178,24 @@ END $$;
 -- outcome: committed, duplicate, older (marker), failed (conditions), fenced, gone (a state)
 CREATE FUNCTION statehold_commit(
     _store int4, _epoch int8, _session int8, _now int8,
-    -- the groups touched, ascending; how many revisions and ordinals each of them gives, or null
-    _groups int2[], _revisions int8[], _ordinals int8[],
+    -- the stripes touched, ascending; how many revisions and ordinals each of them gives, or null
+    _stripes int2[], _revisions int8[], _ordinals int8[],
     _states int4[],
     _writer bytea, _sequence int8, _position bytea,
     -- conditions: absent 0, present 1, revision 2, payload 3
-    _c_state int4[], _c_grp int2[], _c_key bytea[], _c_sub bytea[], _c_heads bool[],
+    _c_key bytea[], _c_sub bytea[], _c_heads bool[],
     _c_kind int2[], _c_revision int8[], _c_value bytea[],
     -- ranges of subkeys to remove
-    _r_state int4[], _r_grp int2[], _r_key bytea[], _r_from bytea[], _r_until bytea[],
+    _r_key bytea[], _r_from bytea[], _r_until bytea[],
     -- lists to trim
-    _t_state int4[], _t_grp int2[], _t_key bytea[], _t_count int8[],
+    _t_key bytea[], _t_count int8[],
     -- records to delete
-    _d_state int4[], _d_grp int2[], _d_key bytea[], _d_sub bytea[],
+    _d_key bytea[], _d_sub bytea[],
     -- lists that begin anew if they have expired
-    _h_state int4[], _h_grp int2[], _h_key bytea[],
-    -- records to put; a null sub is an element to append. index: of the group, from 1, if the row takes a
-    -- revision or an ordinal; draw: which one of the group
-    _p_state int4[], _p_grp int2[], _p_key bytea[], _p_sub bytea[], _p_value bytea[], _p_expires int8[],
+    _h_key bytea[],
+    -- records to put; a null sub is an element to append. index: of the stripe, from 1, if the row takes a
+    -- revision or an ordinal; draw: which one of the stripe
+    _p_key bytea[], _p_sub bytea[], _p_value bytea[], _p_expires int8[],
     _p_index int4[], _p_draw int8[],
     OUT outcome text, OUT incarnation int4, OUT bases int8[], OUT failed int8[], OUT last int8, OUT floor int8
 ) LANGUAGE plpgsql AS $$
@@ -205,11 +206,11 @@ DECLARE
     _first int8[];
 BEGIN
     SELECT count(*) INTO _n FROM (
-        SELECT 1 FROM key_groups g
-        WHERE g.store = _store AND g.grp = ANY (_groups) AND g.epoch = _epoch
-        ORDER BY g.grp FOR NO KEY UPDATE
+        SELECT 1 FROM stripes g
+        WHERE g.store = _store AND g.stripe = ANY (_stripes) AND g.epoch = _epoch
+        ORDER BY g.stripe FOR NO KEY UPDATE
     ) locked;
-    IF _n <> cardinality(_groups) THEN
+    IF _n <> cardinality(_stripes) THEN
         outcome := 'fenced';
         RETURN;
     END IF;
@@ -234,11 +235,11 @@ BEGIN
 
     IF cardinality(_c_key) > 0 THEN
         SELECT array_agg(c.n - 1 ORDER BY c.n) INTO failed
-        FROM unnest(_c_state, _c_grp, _c_key, _c_sub, _c_heads, _c_kind, _c_revision, _c_value)
-            WITH ORDINALITY c (state, grp, key, sub, heads, kind, revision, value, n)
-        LEFT JOIN entries e ON e.state = c.state AND e.grp = c.grp AND e.key = c.key AND e.sub = c.sub
+        FROM unnest(_c_key, _c_sub, _c_heads, _c_kind, _c_revision, _c_value)
+            WITH ORDINALITY c (key, sub, heads, kind, revision, value, n)
+        LEFT JOIN entries e ON e.key = c.key AND e.sub = c.sub
             AND CASE WHEN c.heads
-                THEN EXISTS (SELECT 1 FROM entries h WHERE h.state = c.state AND h.grp = c.grp AND h.key = c.key
+                THEN EXISTS (SELECT 1 FROM entries h WHERE h.key = c.key
                     AND h.sub = '' AND (h.expires_at IS NULL OR h.expires_at > _now))
                 ELSE e.expires_at IS NULL OR e.expires_at > _now END
         WHERE NOT CASE c.kind
@@ -254,55 +255,51 @@ BEGIN
 
     IF _revisions IS NOT NULL OR _ordinals IS NOT NULL THEN
         WITH drawn AS (
-            UPDATE key_groups g
+            UPDATE stripes g
             SET sequence = g.sequence + coalesce(d.revisions, 0), ordinal = g.ordinal + coalesce(d.ordinals, 0)
-            FROM unnest(_groups, _revisions, _ordinals) d (grp, revisions, ordinals)
-            WHERE g.store = _store AND g.grp = d.grp
-            RETURNING g.grp, g.sequence, g.sequence - coalesce(d.revisions, 0) AS base,
+            FROM unnest(_stripes, _revisions, _ordinals) d (stripe, revisions, ordinals)
+            WHERE g.store = _store AND g.stripe = d.stripe
+            RETURNING g.stripe, g.sequence, g.sequence - coalesce(d.revisions, 0) AS base,
                 g.ordinal - coalesce(d.ordinals, 0) AS first
         )
-        SELECT array_agg(d.base ORDER BY d.grp), array_agg(d.first ORDER BY d.grp), max(d.sequence)
+        SELECT array_agg(d.base ORDER BY d.stripe), array_agg(d.first ORDER BY d.stripe), max(d.sequence)
         INTO bases, _first, _n FROM drawn d;
         IF _n >= 1::int8 << 40 THEN
-            RAISE EXCEPTION 'the revisions of a key group are used up' USING ERRCODE = 'SH001';
+            RAISE EXCEPTION 'the revisions of a stripe are used up' USING ERRCODE = 'SH001';
         END IF;
     END IF;
 
     IF cardinality(_r_key) > 0 THEN
-        DELETE FROM entries e USING unnest(_r_state, _r_grp, _r_key, _r_from, _r_until) r (state, grp, key, low, high)
-        WHERE e.state = r.state AND e.grp = r.grp AND e.key = r.key AND e.sub >= r.low
-            AND (r.high IS NULL OR e.sub < r.high);
+        DELETE FROM entries e USING unnest(_r_key, _r_from, _r_until) r (key, low, high)
+        WHERE e.key = r.key AND e.sub >= r.low AND (r.high IS NULL OR e.sub < r.high);
     END IF;
     IF cardinality(_t_key) > 0 THEN
         DELETE FROM entries e USING (
-            SELECT t.state, t.grp, t.key, f.sub FROM unnest(_t_state, _t_grp, _t_key, _t_count) t (state, grp, key, n)
+            SELECT t.key, f.sub FROM unnest(_t_key, _t_count) t (key, n)
             CROSS JOIN LATERAL (
-                SELECT x.sub FROM entries x
-                WHERE x.state = t.state AND x.grp = t.grp AND x.key = t.key AND x.sub > ''
-                ORDER BY x.sub LIMIT t.n
+                SELECT x.sub FROM entries x WHERE x.key = t.key AND x.sub > '' ORDER BY x.sub LIMIT t.n
             ) f
-        ) front WHERE e.state = front.state AND e.grp = front.grp AND e.key = front.key AND e.sub = front.sub;
+        ) front WHERE e.key = front.key AND e.sub = front.sub;
     END IF;
     IF cardinality(_d_key) > 0 THEN
-        DELETE FROM entries e USING unnest(_d_state, _d_grp, _d_key, _d_sub) d (state, grp, key, sub)
-        WHERE e.state = d.state AND e.grp = d.grp AND e.key = d.key AND e.sub = d.sub;
+        DELETE FROM entries e USING unnest(_d_key, _d_sub) d (key, sub)
+        WHERE e.key = d.key AND e.sub = d.sub;
     END IF;
     IF cardinality(_h_key) > 0 THEN
-        DELETE FROM entries e USING unnest(_h_state, _h_grp, _h_key) l (state, grp, key), entries h
-        WHERE h.state = l.state AND h.grp = l.grp AND h.key = l.key AND h.sub = '' AND h.expires_at <= _now
-            AND e.state = l.state AND e.grp = l.grp AND e.key = l.key;
+        DELETE FROM entries e USING unnest(_h_key) l (key), entries h
+        WHERE h.key = l.key AND h.sub = '' AND h.expires_at <= _now AND e.key = l.key;
     END IF;
     IF cardinality(_p_key) > 0 THEN
-        INSERT INTO entries (revision, expires_at, state, grp, key, sub, value)
+        INSERT INTO entries (revision, expires_at, key, sub, value)
         SELECT
             CASE WHEN p.index IS NOT NULL AND p.sub IS NOT NULL
                 THEN ((incarnation::int8 << 40) | (bases[p.index] + p.draw)) # _flip END,
-            p.expires_at, p.state, p.grp, p.key,
+            p.expires_at, p.key,
             coalesce(p.sub, int8send((_first[p.index] + p.draw) # _flip)),
             p.value
-        FROM unnest(_p_state, _p_grp, _p_key, _p_sub, _p_value, _p_expires, _p_index, _p_draw)
-            p (state, grp, key, sub, value, expires_at, index, draw)
-        ON CONFLICT (state, grp, key, sub) DO UPDATE
+        FROM unnest(_p_key, _p_sub, _p_value, _p_expires, _p_index, _p_draw)
+            p (key, sub, value, expires_at, index, draw)
+        ON CONFLICT (key, sub) DO UPDATE
         SET revision = excluded.revision, expires_at = excluded.expires_at, value = excluded.value;
     END IF;
 
@@ -321,36 +318,38 @@ BEGIN
     outcome := 'committed';
 END $$;
 
--- Removes lists of one group that have expired or have no elements, 1,000 lists a step. `next` is where the
--- next step begins.
+-- Removes lists of one stripe with keys from `_from` until `_end` that have expired or have no elements, 1,000 lists a
+-- step. `next` is where the next step begins.
 CREATE FUNCTION statehold_compact_lists(
-    _store int4, _epoch int8, _state int4, _grp int2, _after bytea, _now int8, OUT expired int8, OUT next bytea
+    _store int4, _epoch int8, _stripe int2, _from bytea, _end bytea, _now int8, OUT expired int8, OUT next bytea
 ) LANGUAGE plpgsql AS $$
 DECLARE
     _looked int8;
+    _last bytea;
 BEGIN
     expired := 0;
-    PERFORM 1 FROM key_groups g WHERE g.store = _store AND g.grp = _grp AND g.epoch = _epoch FOR NO KEY UPDATE;
+    PERFORM 1 FROM stripes g
+    WHERE g.store = _store AND g.stripe = _stripe AND g.epoch = _epoch FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    SELECT count(*), (array_agg(h.key ORDER BY h.key DESC))[1] INTO _looked, next FROM (
+    SELECT count(*), (array_agg(h.key ORDER BY h.key DESC))[1] INTO _looked, _last FROM (
         SELECT x.key FROM entries x
-        WHERE x.state = _state AND x.grp = _grp AND x.key > _after AND x.sub = '' ORDER BY x.key LIMIT 1000
+        WHERE x.key >= _from AND x.key < _end AND x.sub = '' ORDER BY x.key LIMIT 1000
     ) h;
     IF _looked > 0 THEN
         WITH heads AS (
             SELECT x.key, x.expires_at <= _now AS over FROM entries x
-            WHERE x.state = _state AND x.grp = _grp AND x.key > _after AND x.key <= next AND x.sub = ''
+            WHERE x.key >= _from AND x.key <= _last AND x.sub = ''
                 AND (x.expires_at <= _now OR NOT EXISTS (
                     SELECT 1 FROM entries y
-                    WHERE y.state = _state AND y.grp = _grp AND y.key = x.key AND y.sub > ''))
+                    WHERE y.key = x.key AND y.sub > ''))
         ), removed AS (
-            DELETE FROM entries e USING heads h WHERE e.state = _state AND e.grp = _grp AND e.key = h.key
+            DELETE FROM entries e USING heads h WHERE e.key = h.key
         )
         SELECT count(*) FILTER (WHERE h.over) INTO expired FROM heads h;
     END IF;
-    IF _looked < 1000 THEN
-        next := NULL;
+    IF _looked = 1000 THEN
+        next := _last || '\x00';
     END IF;
 END $$;

@@ -1,7 +1,5 @@
 //! [`Statement`]: a batch as the arrays that the server's commit function takes.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use sqlx::{
     Arguments, PgConnection, Row as _,
@@ -9,41 +7,16 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
     query_with,
 };
-use statehold_core::{Batch, Cell, Condition, Form, KeyGroup, Marker, Model, Mutation, Result, Revision, StateId};
+use statehold_core::{Batch, Cell, Condition, Form, Marker, Model, Mutation, Result, Revision, StateId};
 
 use crate::{
     bits::{expiry, flip},
-    catalog, error, plain,
+    catalog::{self, Forms, form_in},
+    error,
+    place::{RowKey, stripe},
+    plain,
     pool::Work,
-    store::{Forms, form_in},
 };
-
-/// Where rows are, column by column.
-#[derive(Default)]
-pub(crate) struct Places {
-    state: Vec<i32>,
-    group: Vec<i16>,
-    key: Vec<Bytes>,
-}
-
-impl Places {
-    fn push(&mut self, form: Form, group: KeyGroup, key: &Bytes) {
-        self.state.push(catalog::id(form.id));
-        self.group.push(group_number(group));
-        self.key.push(key.clone());
-    }
-
-    pub(crate) fn add(&self, to: &mut PgArguments) -> Result<(), BoxDynError> {
-        to.add(&self.state[..])?;
-        to.add(&self.group[..])?;
-        to.add(slices(&self.key))
-    }
-}
-
-/// Groups are below 32,768.
-pub(crate) fn group_number(group: KeyGroup) -> i16 {
-    i16::try_from(group.0).unwrap_or(-1)
-}
 
 pub(crate) fn slices(bytes: &[Bytes]) -> Vec<&[u8]> {
     bytes.iter().map(|b| &b[..]).collect()
@@ -55,7 +28,7 @@ fn optional(bytes: &[Option<Bytes>]) -> Vec<Option<&[u8]>> {
 
 #[derive(Default)]
 struct Conditions {
-    at: Places,
+    key: Vec<RowKey>,
     sub: Vec<Bytes>,
     heads: Vec<bool>,
     kind: Vec<i16>,
@@ -65,7 +38,7 @@ struct Conditions {
 
 #[derive(Default)]
 pub(crate) struct Puts {
-    pub(crate) at: Places,
+    pub(crate) key: Vec<RowKey>,
     /// `None` is an element to append.
     pub(crate) sub: Vec<Option<Bytes>>,
     pub(crate) value: Vec<Bytes>,
@@ -75,12 +48,12 @@ pub(crate) struct Puts {
 }
 
 /// Key, sub, value and expiry of a record.
-pub(crate) type Only<'a> = (&'a [u8], &'a [u8], &'a [u8], Option<i64>);
+pub(crate) type Only<'a> = (&'a RowKey, &'a [u8], &'a [u8], Option<i64>);
 
 impl Puts {
     /// The record, if there is one and no other.
     pub(crate) fn only(&self) -> Option<Only<'_>> {
-        let ([key], [sub], [value], [expires]) = (&self.at.key[..], &self.sub[..], &self.value[..], &self.expires[..])
+        let ([key], [sub], [value], [expires]) = (&self.key[..], &self.sub[..], &self.value[..], &self.expires[..])
         else {
             return None;
         };
@@ -88,25 +61,36 @@ impl Puts {
     }
 }
 
-/// Numbers that a batch draws from its groups.
+/// Numbers that a batch draws from its stripes.
 #[derive(Default)]
 struct Draws {
-    /// How many each group gives; nothing if none does.
-    by_group: Vec<i64>,
+    /// How many each stripe gives; nothing if none does.
+    by_stripe: Vec<i64>,
 }
 
 impl Draws {
-    /// The next `count` of a group: how many were drawn before.
-    fn draw(&mut self, groups: usize, group: usize, count: i64) -> i64 {
-        self.by_group.resize(groups, 0);
-        let before = self.by_group[group];
-        self.by_group[group] += count;
+    /// The next `count` of a stripe: how many were drawn before.
+    fn draw(&mut self, stripes: usize, stripe: usize, count: i64) -> i64 {
+        self.by_stripe.resize(stripes, 0);
+        let before = self.by_stripe[stripe];
+        self.by_stripe[stripe] += count;
         before
     }
 
     fn given(&self) -> Option<&[i64]> {
-        (!self.by_group.is_empty()).then_some(&self.by_group)
+        (!self.by_stripe.is_empty()).then_some(&self.by_stripe)
     }
+}
+
+/// The stripes that `batch` locks, ascending; one that touches no group locks the first.
+fn stripes(batch: &Batch) -> Vec<i16> {
+    let mut stripes: Vec<i16> = batch.groups().into_iter().map(stripe).collect();
+    stripes.sort_unstable();
+    stripes.dedup();
+    if stripes.is_empty() {
+        stripes.push(0);
+    }
+    stripes
 }
 
 /// One commit, ready to be sent any number of times.
@@ -116,29 +100,27 @@ pub(crate) struct Statement {
     pub(crate) epoch: i64,
     pub(crate) session: i64,
     pub(crate) now: i64,
-    pub(crate) groups: Vec<i16>,
-    pub(crate) states: Vec<i32>,
+    pub(crate) stripes: Vec<i16>,
+    /// That the forms are of; a commit under a later one looks whether the states are still there.
+    pub(crate) incarnation: i32,
+    states: Vec<i32>,
     marker: Option<Marker>,
     conditions: Conditions,
-    ranges: (Places, Vec<Bytes>, Vec<Option<Bytes>>),
-    trims: (Places, Vec<i64>),
-    deletes: (Places, Vec<Bytes>),
-    heads: Places,
+    ranges: (Vec<RowKey>, Vec<Bytes>, Vec<Option<Bytes>>),
+    trims: (Vec<RowKey>, Vec<i64>),
+    deletes: (Vec<RowKey>, Vec<Bytes>),
+    heads: Vec<RowKey>,
     pub(crate) puts: Puts,
     revisions: Draws,
     ordinals: Draws,
-    /// Which revision each mutation drew: group (an index) and place, from 1.
+    /// Which revision each mutation drew: stripe (an index) and place, from 1.
     drawn: Vec<Option<(usize, u64)>>,
 }
 
 impl Statement {
-    /// Checks and translates `batch`, which is sorted. `standin` is locked by a batch that touches no group.
-    pub(crate) fn new(batch: &Batch, forms: &Forms, standin: KeyGroup) -> Result<Self> {
-        let mut groups = batch.groups();
-        if groups.is_empty() {
-            groups.push(standin);
-        }
-        let mut out = Self { groups: groups.iter().map(|g| group_number(*g)).collect(), ..Self::default() };
+    /// Checks and translates `batch`, which is sorted.
+    pub(crate) fn new(batch: &Batch, forms: &Forms) -> Result<Self> {
+        let mut out = Self { stripes: stripes(batch), ..Self::default() };
         let mut states: Vec<StateId> = batch.mutations.iter().map(|m| m.at().state).collect();
         states.extend(batch.conditions.iter().map(|(at, _)| at.state));
         states.sort_unstable();
@@ -150,56 +132,56 @@ impl Statement {
             form.check(&at.key, &at.sub)?;
             out.conditions.push(form, at, condition)?;
         }
-        let index: HashMap<KeyGroup, usize> = groups.iter().enumerate().map(|(i, g)| (*g, i)).collect();
         for mutation in &batch.mutations {
             let form = form_in(forms, mutation.at().state)?;
             form.check_mutation(mutation)?;
             if form.model == Model::List && matches!(mutation, Mutation::Put(..)) {
                 return Err(error::numbered());
             }
-            let group = index.get(&mutation.at().group).copied().unwrap_or(0);
-            let drawn = form.revisions.then(|| (group, 1 + out.revisions.draw(groups.len(), group, 1) as u64));
+            let stripe = out.stripes.binary_search(&stripe(mutation.at().group)).unwrap_or(0);
+            let drawn = form.revisions.then(|| (stripe, 1 + out.revisions.draw(out.stripes.len(), stripe, 1) as u64));
             out.drawn.push(drawn);
-            out.push(form, group, mutation, drawn);
+            out.push(form, stripe, mutation, drawn);
         }
         Ok(out)
     }
 
-    fn push(&mut self, form: Form, group: usize, mutation: &Mutation, drawn: Option<(usize, u64)>) {
-        // The server counts from 1. There are less than 32,768 groups.
-        let index = Some(group as i32 + 1);
+    fn push(&mut self, form: Form, stripe: usize, mutation: &Mutation, drawn: Option<(usize, u64)>) {
+        // The server counts from 1. There are few stripes.
+        let index = Some(stripe as i32 + 1);
         let at = mutation.at();
+        let key = RowKey::new(form.id, at.group, at.key.clone());
         match mutation {
-            Mutation::Put(at, cell) => {
+            Mutation::Put(_, cell) => {
                 let draw = drawn.map(|(_, place)| place as i64);
-                self.puts.push(form, at.group, &at.key, Some(at.sub.clone()), cell, index.zip(draw));
+                self.puts.push(key, Some(at.sub.clone()), cell, index.zip(draw));
             }
-            Mutation::Delete(at) => {
-                self.deletes.0.push(form, at.group, &at.key);
+            Mutation::Delete(_) => {
+                self.deletes.0.push(key);
                 self.deletes.1.push(at.sub.clone());
             }
-            Mutation::DeleteSubs { at, until } => {
+            Mutation::DeleteSubs { until, .. } => {
                 // A list's head goes only with the whole list.
                 let spared = form.has_heads() && at.sub.is_empty() && until.is_some();
                 let from = if spared { Bytes::from_static(b"\0") } else { at.sub.clone() };
-                self.ranges.0.push(form, at.group, &at.key);
+                self.ranges.0.push(key);
                 self.ranges.1.push(from);
                 self.ranges.2.push(until.clone());
             }
             Mutation::Append { cells, .. } => {
                 let Some(first) = cells.first() else { return };
                 if form.has_heads() {
-                    self.heads.push(form, at.group, &at.key);
+                    self.heads.push(key.clone());
                     let head = Cell { expires_at: first.expires_at, ..Cell::default() };
-                    self.puts.push(form, at.group, &at.key, Some(Bytes::new()), &head, None);
+                    self.puts.push(key.clone(), Some(Bytes::new()), &head, None);
                 }
-                let draw = self.ordinals.draw(self.groups.len(), group, cells.len() as i64);
+                let draw = self.ordinals.draw(self.stripes.len(), stripe, cells.len() as i64);
                 for (draw, cell) in (draw..).zip(cells) {
-                    self.puts.push(form, at.group, &at.key, None, cell, index.map(|i| (i, draw)));
+                    self.puts.push(key.clone(), None, cell, index.map(|i| (i, draw)));
                 }
             }
             Mutation::TrimFront { count, .. } => {
-                self.trims.0.push(form, at.group, &at.key);
+                self.trims.0.push(key);
                 self.trims.1.push(i64::try_from(*count).unwrap_or(i64::MAX));
             }
             // `Form::check_mutation` knows all kinds that there are.
@@ -207,11 +189,11 @@ impl Statement {
         }
     }
 
-    /// Only puts of whole records that take no number from their groups, under no condition and without a marker.
-    fn is_plain(&self) -> bool {
-        let others = [&self.conditions.at, &self.ranges.0, &self.trims.0, &self.deletes.0, &self.heads];
+    /// Only puts of whole records that take no number from their stripes, under no condition and without a marker.
+    pub(crate) fn is_plain(&self) -> bool {
+        let others = [&self.conditions.key, &self.ranges.0, &self.trims.0, &self.deletes.0, &self.heads];
         let drawn = self.revisions.given().or(self.ordinals.given());
-        self.marker.is_none() && drawn.is_none() && others.iter().all(|places| places.key.is_empty())
+        self.marker.is_none() && drawn.is_none() && others.iter().all(|keys| keys.is_empty())
     }
 
     /// The revisions of the commit, mutation by mutation; nothing if no state of it keeps any.
@@ -219,8 +201,8 @@ impl Statement {
         let Some(bases) = bases.filter(|_| self.drawn.iter().any(Option::is_some)) else { return Vec::new() };
         let incarnation = u32::try_from(incarnation).unwrap_or_default();
         let revision = |drawn: &Option<(usize, u64)>| match drawn {
-            Some((group, place)) => {
-                Revision::new(incarnation, bases.get(*group).map_or(0, |base| *base as u64) + place)
+            Some((stripe, place)) => {
+                Revision::new(incarnation, bases.get(*stripe).map_or(0, |base| *base as u64) + place)
             }
             None => Revision::NONE,
         };
@@ -233,7 +215,7 @@ impl Statement {
         to.add(self.epoch)?;
         to.add(self.session)?;
         to.add(self.now)?;
-        to.add(&self.groups[..])?;
+        to.add(&self.stripes[..])?;
         to.add(self.revisions.given())?;
         to.add(self.ordinals.given())?;
         to.add(&self.states[..])?;
@@ -242,22 +224,22 @@ impl Statement {
         to.add(marker.map(|m| flip(m.sequence)))?;
         to.add(marker.and_then(|m| m.position.as_deref()))?;
         let c = &self.conditions;
-        c.at.add(&mut to)?;
+        to.add(&c.key[..])?;
         to.add(slices(&c.sub))?;
         to.add(&c.heads[..])?;
         to.add(&c.kind[..])?;
         to.add(&c.revision[..])?;
         to.add(optional(&c.value))?;
-        self.ranges.0.add(&mut to)?;
+        to.add(&self.ranges.0[..])?;
         to.add(slices(&self.ranges.1))?;
         to.add(optional(&self.ranges.2))?;
-        self.trims.0.add(&mut to)?;
+        to.add(&self.trims.0[..])?;
         to.add(&self.trims.1[..])?;
-        self.deletes.0.add(&mut to)?;
+        to.add(&self.deletes.0[..])?;
         to.add(slices(&self.deletes.1))?;
-        self.heads.add(&mut to)?;
+        to.add(&self.heads[..])?;
         let p = &self.puts;
-        p.at.add(&mut to)?;
+        to.add(&p.key[..])?;
         to.add(optional(&p.sub))?;
         to.add(slices(&p.value))?;
         to.add(&p.expires[..])?;
@@ -276,7 +258,7 @@ impl Conditions {
             Condition::RevisionIs(revision) => (2, Some(flip(revision.0)), None),
             Condition::ValueIs(payload) => (3, None, Some(payload.clone())),
         };
-        self.at.push(form, at.group, &at.key);
+        self.key.push(RowKey::new(form.id, at.group, at.key.clone()));
         self.sub.push(at.sub.clone());
         self.heads.push(form.has_heads());
         self.kind.push(kind);
@@ -287,16 +269,8 @@ impl Conditions {
 }
 
 impl Puts {
-    fn push(
-        &mut self,
-        form: Form,
-        group: KeyGroup,
-        key: &Bytes,
-        sub: Option<Bytes>,
-        cell: &Cell,
-        draw: Option<(i32, i64)>,
-    ) {
-        self.at.push(form, group, key);
+    fn push(&mut self, key: RowKey, sub: Option<Bytes>, cell: &Cell, draw: Option<(i32, i64)>) {
+        self.key.push(key);
         self.sub.push(sub);
         self.value.push(cell.value.clone());
         self.expires.push(expiry(cell.expires_at));
@@ -308,6 +282,8 @@ impl Puts {
 /// What the commit function answers.
 #[derive(Default)]
 pub(crate) struct Answer {
+    /// It took the way of plain puts.
+    pub(crate) plain: bool,
     pub(crate) outcome: String,
     pub(crate) incarnation: Option<i32>,
     pub(crate) bases: Option<Vec<i64>>,
@@ -317,19 +293,19 @@ pub(crate) struct Answer {
 }
 
 const SQL: &str = "SELECT * FROM statehold_commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, \
-    $38, $39, $40, $41, $42, $43)";
+    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)";
 
 impl Work for Statement {
     type Out = Answer;
 
     async fn run(&self, on: &mut PgConnection) -> Result<Answer, SqlError> {
-        if self.is_plain() {
-            return plain::run(self, on).await;
+        if self.is_plain() && plain::is_put(self, on).await? {
+            return Ok(Answer { plain: true, outcome: "committed".to_owned(), ..Answer::default() });
         }
         let arguments = self.arguments().map_err(SqlError::Encode)?;
         let row: PgRow = query_with(SQL, arguments).fetch_one(on).await?;
         Ok(Answer {
+            plain: false,
             outcome: row.try_get("outcome")?,
             incarnation: row.try_get("incarnation")?,
             bases: row.try_get("bases")?,

@@ -8,52 +8,90 @@ use statehold_core::{Error, Form, Result, StateId, StateSpec};
 
 use crate::{error, pool::Work};
 
-/// Forms by number: a number means one state for ever, so nothing in here turns wrong.
+/// Forms by number: a number means one state for ever, so no form in here turns wrong.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    forms: Forms,
+    /// All of `forms` were there under this incarnation of the store; 0, which none has, if that is not known.
+    pub(crate) incarnation: i32,
+}
+
+pub(crate) type Forms = HashMap<StateId, Form>;
+
+/// The form of a state that was looked up before.
+pub(crate) fn form_in(forms: &Forms, state: StateId) -> Result<Form> {
+    forms.get(&state).copied().ok_or_else(error::gone)
+}
+
 #[derive(Default)]
-pub(crate) struct Catalog(RwLock<Arc<HashMap<StateId, Form>>>);
+pub(crate) struct Catalog(RwLock<Arc<Known>>);
 
-impl Catalog {
-    pub(crate) fn forms(&self) -> Arc<HashMap<StateId, Form>> {
-        Arc::clone(&self.0.read())
+impl Known {
+    pub(crate) fn has(&self, mut states: impl Iterator<Item = StateId>) -> bool {
+        states.all(|state| self.forms.contains_key(&state))
     }
 
-    pub(crate) fn add(&self, id: StateId, spec: &StateSpec) {
-        Arc::make_mut(&mut self.0.write()).insert(id, Form::of(id, spec));
-    }
-
-    pub(crate) fn remove(&self, id: StateId) {
-        Arc::make_mut(&mut self.0.write()).remove(&id);
-    }
-
-    /// These are all. One that is missing by mistake is looked for on the server again.
-    pub(crate) fn replace(&self, states: &[(StateId, StateSpec)]) {
-        *self.0.write() = Arc::new(states.iter().map(|(id, spec)| (*id, Form::of(*id, spec))).collect());
+    pub(crate) fn forms(&self) -> &Forms {
+        &self.forms
     }
 }
 
-/// Reads the live states of a store.
+impl Catalog {
+    pub(crate) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.0.read())
+    }
+
+    /// A state that was there under `incarnation`.
+    pub(crate) fn add(&self, id: StateId, spec: &StateSpec, incarnation: i32) {
+        let mut known = self.0.write();
+        let known = Arc::make_mut(&mut known);
+        known.forms.insert(id, Form::of(id, spec));
+        if known.incarnation != incarnation {
+            known.incarnation = 0;
+        }
+    }
+
+    pub(crate) fn remove(&self, id: StateId) {
+        Arc::make_mut(&mut self.0.write()).forms.remove(&id);
+    }
+
+    /// These are all. One that is missing by mistake is looked for on the server again.
+    pub(crate) fn replace(&self, states: &[(StateId, StateSpec)], incarnation: i32) {
+        let forms = states.iter().map(|(id, spec)| (*id, Form::of(*id, spec))).collect();
+        *self.0.write() = Arc::new(Known { forms, incarnation });
+    }
+}
+
+/// Reads the live states of a store, and its incarnation in each row.
 pub(crate) struct States {
     pub(crate) store: i32,
 }
 
-const SQL: &str = "SELECT id, spec::text FROM states WHERE store = $1 AND phase = 'live'";
+const SQL: &str = "SELECT t.id, t.spec::text, s.incarnation
+    FROM stores s LEFT JOIN states t ON t.store = s.id AND t.phase = 'live' WHERE s.id = $1";
+
+type Listed = (Option<i32>, Option<String>, i32);
 
 impl Work for States {
-    type Out = Vec<(i32, String)>;
+    type Out = Vec<Listed>;
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
         query_as(SQL).bind(self.store).fetch_all(on).await
     }
 }
 
-/// The states of such rows, by name.
-pub(crate) fn parse(rows: Vec<(i32, String)>) -> Result<Vec<(StateId, StateSpec)>> {
+/// The states of such rows, by name, and the incarnation, 0 if the store is gone.
+pub(crate) fn parse(rows: Vec<Listed>) -> Result<(Vec<(StateId, StateSpec)>, i32)> {
     let mut states = Vec::with_capacity(rows.len());
-    for (id, spec) in rows {
-        states.push((number(id)?, parse_spec(&spec)?));
+    let mut of = 0;
+    for (id, spec, incarnation) in rows {
+        of = incarnation;
+        if let (Some(id), Some(spec)) = (id, spec) {
+            states.push((number(id)?, parse_spec(&spec)?));
+        }
     }
     states.sort_unstable_by(|a, b| a.1.name.cmp(&b.1.name));
-    Ok(states)
+    Ok((states, of))
 }
 
 pub(crate) fn parse_spec(spec: &str) -> Result<StateSpec> {

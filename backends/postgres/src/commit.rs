@@ -34,12 +34,17 @@ impl Inner {
             return Ok(Committed::default());
         }
         let named = batch.mutations.iter().map(|m| m.at().state).chain(batch.conditions.iter().map(|(at, _)| at.state));
-        let forms = self.forms(named).await?;
-        let mut statement = Statement::new(&batch, &forms, self.first_group())?;
+        let known = self.known(named).await?;
+        let mut statement = Statement::new(&batch, known.forms())?;
+        statement.incarnation = known.incarnation;
         (statement.store, statement.epoch, statement.session) = (self.store, self.epoch, self.session);
         statement.now = flip(self.clock.now().0);
         drop(batch);
         let answer = self.pool.write(&statement).await?;
+        if statement.is_plain() && !answer.plain && answer.outcome == "committed" {
+            // States are gone since; the next plain commit is to be a short one again. It is in, whatever this says.
+            let _ = self.states().await;
+        }
         if let Some(floor) = answer.floor {
             self.clock.raise(Millis(flop(floor)));
         }

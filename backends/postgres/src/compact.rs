@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use sqlx::{PgConnection, error::Error as SqlError, query, query_as, query_scalar};
-use statehold_core::{Compacted, Form, KeyGroup, Millis, Model, Result};
+use statehold_core::{Compacted, KeyGroup, Millis, Model, Result, StateId};
 
-use crate::{batch::group_number, bits::flip, catalog, pool::Work, store::Inner};
+use crate::{
+    bits::flip,
+    catalog::number,
+    place::{RowKey, stripe},
+    pool::Work,
+    store::Inner,
+};
 
 impl Inner {
     pub(crate) async fn compact(&self) -> Result<Compacted> {
@@ -14,49 +20,47 @@ impl Inner {
         let now = self.raise_floor(self.clock.now()).await?;
         let mut expired = 0;
         for (id, spec) in self.states().await?.into_iter().filter(|(_, spec)| spec.ttl) {
+            if spec.model != Model::List {
+                expired += self.compact_state(id, now).await?;
+                continue;
+            }
             for group in self.groups.iter() {
-                expired += match spec.model {
-                    Model::List => self.compact_lists(Form::of(id, &spec), group, now).await?,
-                    _ => self.compact_group(Form::of(id, &spec), group, now).await?,
-                };
+                expired += self.compact_lists(id, group, now).await?;
             }
         }
         self.purge().await?;
         Ok(Compacted { expired })
     }
 
-    async fn compact_group(&self, form: Form, group: KeyGroup, now: Millis) -> Result<u64> {
-        let mut step = Step { form, group, now, after: (Vec::new(), Vec::new()) };
+    async fn compact_state(&self, state: StateId, now: Millis) -> Result<u64> {
+        let mut step = Step { state, now, after: None };
         let mut expired = 0;
         while let Some((gone, key, sub)) = self.lasting(self.pool.write(&step).await)? {
             expired += gone as u64;
-            step.after = (key, sub);
+            step.after = Some((key, sub));
         }
         Ok(expired)
     }
 
-    async fn compact_lists(&self, form: Form, group: KeyGroup, now: Millis) -> Result<u64> {
-        let mut after = Vec::new();
+    async fn compact_lists(&self, state: StateId, group: KeyGroup, now: Millis) -> Result<u64> {
+        let mut step = ListStep { store: self.store, epoch: self.epoch, state, group, now, from: None };
         let mut expired = 0;
         loop {
-            let step = ListStep { store: self.store, epoch: self.epoch, form, group, now, after };
             let (gone, next) = self.lasting(self.pool.write(&step).await)?;
             expired += gone as u64;
-            match next {
-                Some(next) => after = next,
-                None => return Ok(expired),
+            if next.is_none() {
+                return Ok(expired);
             }
+            step.from = next;
         }
     }
 
     /// Removes the entries of states that were dropped or replaced.
     pub(crate) async fn purge(&self) -> Result<()> {
         let dead = self.pool.read(&Dead { store: self.store }).await?;
-        if !dead.is_empty() {
-            self.pool.read(&Settle { store: self.store }).await?;
-        }
         for state in dead {
-            while self.lasting(self.pool.write(&Erase { state }).await)? {}
+            let number = number(state)?;
+            while self.lasting(self.pool.write(&Erase { state: number }).await)? {}
             self.lasting(self.pool.write(&Forget { state }).await)?;
         }
         Ok(())
@@ -80,10 +84,9 @@ impl Inner {
 
 /// Looks at the next rows and removes those that have expired; `None` behind the last row.
 struct Step {
-    form: Form,
-    group: KeyGroup,
+    state: StateId,
     now: Millis,
-    after: (Vec<u8>, Vec<u8>),
+    after: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Work for Step {
@@ -92,17 +95,17 @@ impl Work for Step {
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
         let sql = "WITH page AS (
                 SELECT e.ctid AS place, e.key, e.sub, e.expires_at FROM entries e
-                WHERE e.state = $1 AND e.grp = $2 AND (e.key, e.sub) > ($3, $4) ORDER BY e.key, e.sub LIMIT 4096
+                WHERE (e.key, e.sub) > (coalesce($1, $2), coalesce($3, '')) AND e.key < $4 ORDER BY e.key, e.sub LIMIT 4096
             ), gone AS (
                 DELETE FROM entries e USING page p
                 WHERE e.ctid = p.place AND p.expires_at <= $5 AND e.expires_at <= $5 RETURNING 1
             )
             SELECT (SELECT count(*) FROM gone), p.key, p.sub FROM page p ORDER BY p.key DESC, p.sub DESC LIMIT 1";
         query_as(sql)
-            .bind(catalog::id(self.form.id))
-            .bind(group_number(self.group))
-            .bind(&self.after.0)
-            .bind(&self.after.1)
+            .bind(self.after.as_ref().map(|(key, _)| key))
+            .bind(RowKey::start(self.state, 0))
+            .bind(self.after.as_ref().map(|(_, sub)| sub))
+            .bind(RowKey::end(self.state))
             .bind(flip(self.now.0))
             .fetch_optional(on)
             .await
@@ -112,22 +115,24 @@ impl Work for Step {
 struct ListStep {
     store: i32,
     epoch: i64,
-    form: Form,
+    state: StateId,
     group: KeyGroup,
     now: Millis,
-    after: Vec<u8>,
+    /// Where the last step ended.
+    from: Option<Vec<u8>>,
 }
 
 impl Work for ListStep {
     type Out = (i64, Option<Vec<u8>>);
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
-        query_as("SELECT expired, next FROM statehold_compact_lists($1, $2, $3, $4, $5, $6)")
+        query_as("SELECT expired, next FROM statehold_compact_lists($1, $2, $3, coalesce($4, $5), $6, $7)")
             .bind(self.store)
             .bind(self.epoch)
-            .bind(catalog::id(self.form.id))
-            .bind(group_number(self.group))
-            .bind(&self.after)
+            .bind(stripe(self.group))
+            .bind(&self.from)
+            .bind(RowKey::start(self.state, self.group.0))
+            .bind(RowKey::start(self.state, self.group.0 + 1))
             .bind(flip(self.now.0))
             .fetch_one(on)
             .await
@@ -147,31 +152,20 @@ impl Work for Dead {
     }
 }
 
-/// Waits for the commits under way: one of them may have begun before the states were dropped.
-struct Settle {
-    store: i32,
-}
-
-impl Work for Settle {
-    type Out = ();
-
-    async fn run(&self, on: &mut PgConnection) -> Result<(), SqlError> {
-        let sql = "SELECT FROM key_groups g WHERE g.store = $1 ORDER BY g.grp FOR UPDATE";
-        query(sql).bind(self.store).execute(on).await.map(drop)
-    }
-}
-
 /// Removes some entries of a dead state; whether there were any.
 struct Erase {
-    state: i32,
+    state: StateId,
 }
 
 impl Work for Erase {
     type Out = bool;
 
     async fn run(&self, on: &mut PgConnection) -> Result<bool, SqlError> {
-        let sql = "DELETE FROM entries WHERE ctid = ANY (ARRAY(SELECT ctid FROM entries WHERE state = $1 LIMIT 10000))";
-        Ok(query(sql).bind(self.state).execute(on).await?.rows_affected() > 0)
+        let sql = "DELETE FROM entries WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM entries WHERE key >= $1 AND key < $2 LIMIT 10000
+            ))";
+        let query = query(sql).bind(RowKey::start(self.state, 0)).bind(RowKey::end(self.state));
+        Ok(query.execute(on).await?.rows_affected() > 0)
     }
 }
 

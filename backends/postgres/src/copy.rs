@@ -4,15 +4,14 @@ use sqlx::{PgConnection, error::Error as SqlError};
 use statehold_core::{KeyGroup, Row, StateId};
 
 use crate::{
-    batch::group_number,
     bits::{expiry, flip},
-    catalog,
+    place::RowKey,
 };
 
-const SQL: &str = "COPY entries (revision, expires_at, state, grp, key, sub, value) FROM STDIN (FORMAT binary)";
+const SQL: &str = "COPY entries (revision, expires_at, key, sub, value) FROM STDIN (FORMAT binary)";
 /// Signature, no flags, no extension.
 const HEAD: &[u8] = b"PGCOPY\n\xFF\r\n\0\0\0\0\0\0\0\0\0";
-const COLUMNS: i16 = 7;
+const COLUMNS: i16 = 5;
 /// One COPY holds about so much.
 const FULL: usize = 8 << 20;
 
@@ -27,13 +26,11 @@ fn field(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-fn tuple(out: &mut Vec<u8>, state: i32, group: i16, row: &Row, revisions: bool) {
+fn tuple(out: &mut Vec<u8>, key: &[u8], row: &Row, revisions: bool) {
     out.extend_from_slice(&COLUMNS.to_be_bytes());
     field(out, revisions.then(|| flip(row.cell.revision.0).to_be_bytes()).as_ref().map(|b| &b[..]));
     field(out, expiry(row.cell.expires_at).map(i64::to_be_bytes).as_ref().map(|b| &b[..]));
-    field(out, Some(&state.to_be_bytes()));
-    field(out, Some(&group.to_be_bytes()));
-    field(out, Some(&row.key));
+    field(out, Some(key));
     field(out, Some(&row.sub));
     field(out, Some(&row.cell.value));
 }
@@ -49,8 +46,11 @@ impl Rows {
         if self.0.is_empty() {
             self.0.extend_from_slice(HEAD);
         }
+        let mut key = Vec::new();
         for row in rows {
-            tuple(&mut self.0, catalog::id(state), group_number(group), row, revisions);
+            key.clear();
+            RowKey::new(state, group, row.key.clone()).write(&mut key);
+            tuple(&mut self.0, &key, row, revisions);
         }
     }
 

@@ -27,6 +27,7 @@ mod load;
 mod migrate;
 mod open;
 mod operate;
+mod place;
 mod plain;
 mod pool;
 mod publish;

@@ -20,6 +20,7 @@ use crate::{
     connect::Purpose,
     copy::Rows,
     error,
+    place::stripe,
     pool::Work,
     store::Inner,
 };
@@ -36,8 +37,8 @@ pub(crate) struct Loading {
     pub(crate) states: Vec<(StateId, StateSpec)>,
     pub(crate) now: Millis,
     pub(crate) incarnation: u32,
-    /// The number behind the greatest of a list element, by group.
-    pub(crate) ordinals: BTreeMap<KeyGroup, u64>,
+    /// The number behind the greatest of a list element, by stripe.
+    pub(crate) ordinals: BTreeMap<i16, u64>,
     /// Those that are not sent yet.
     rows: Rows,
     /// The last row: the next is behind it.
@@ -179,7 +180,7 @@ impl Loading {
                 Error::invalid("a list element has the greatest number there is")
                     .advise("load an archive of statehold's")
             })?;
-            let known = self.ordinals.entry(group).or_default();
+            let known = self.ordinals.entry(stripe(group)).or_default();
             *known = next.max(*known);
         }
         // The upper 24 bits fit.

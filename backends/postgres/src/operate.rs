@@ -80,6 +80,8 @@ impl Inner {
         let next = publish::above(u32::try_from(incarnation).unwrap_or_default())?;
         let raise = "UPDATE stores SET incarnation = $2 WHERE id = $1";
         query(raise).bind(self.store).bind(next).execute(&mut *transaction).await.map_err(error::of)?;
+        let tell = "UPDATE stripes SET incarnation = $2 WHERE store = $1";
+        query(tell).bind(self.store).bind(next).execute(&mut *transaction).await.map_err(error::of)?;
         transaction.commit().await.map_err(error::of)
     }
 

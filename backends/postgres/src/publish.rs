@@ -6,11 +6,11 @@ use sqlx::{PgConnection, error::Error as SqlError, query, query_as, query_scalar
 use statehold_core::{Durability, Error, ErrorKind, Millis, Result, StateId, StateSpec};
 
 use crate::{
-    batch::group_number,
     bits::{flip, flop},
     catalog::{self, States, spec_text},
     error::{self, Fate},
     load::{Loading, MAX_INCARNATION, superseded},
+    place::RowKey,
     pool::Work,
     store::Inner,
 };
@@ -43,7 +43,7 @@ impl Inner {
         let incarnation = above(u32::try_from(incarnation).unwrap_or_default().max(loading.incarnation))?;
         let floor = Millis(flop(floor)).max(loading.now);
         let live = States { store: self.store }.run(&mut loading.connection).await.map_err(error::of)?;
-        let live = catalog::parse(live)?;
+        let (live, _) = catalog::parse(live)?;
         if loading.groups != self.groups {
             self.keep_other_groups(&mut loading, &live).await?;
         }
@@ -53,7 +53,7 @@ impl Inner {
             self.was_published(e, number, incarnation).await?;
         }
 
-        self.catalog.replace(&loading.states);
+        self.catalog.replace(&loading.states, incarnation);
         self.clock.raise(floor);
         if self.durability == Durability::Visible {
             self.counted.store(true, Ordering::Release);
@@ -96,15 +96,15 @@ impl Inner {
                 }
             };
             let range = loading.groups.range();
-            let sql = "UPDATE entries SET state = $2 WHERE state = $1 AND NOT (grp >= $3 AND grp < $4)";
-            query(sql)
-                .bind(catalog::id(*old))
-                .bind(catalog::id(new))
-                .bind(i32::from(range.start))
-                .bind(i32::from(range.end))
-                .execute(&mut loading.connection)
-                .await
-                .map_err(error::of)?;
+            let kept = [
+                (RowKey::start(*old, 0), RowKey::start(*old, range.start)),
+                (RowKey::start(*old, range.end), RowKey::end(*old)),
+            ];
+            for (from, until) in kept {
+                let sql = "UPDATE entries SET key = int4send($1) || substring(key FROM 5) WHERE key >= $2 AND key < $3";
+                let query = query(sql).bind(catalog::id(new)).bind(from).bind(until);
+                query.execute(&mut loading.connection).await.map_err(error::of)?;
+            }
         }
         Ok(())
     }
@@ -121,13 +121,13 @@ impl Inner {
         query(begin).bind(ids).bind(specs).execute(&mut *on).await.map_err(error::of)?;
         let forget = "DELETE FROM markers WHERE store = $1";
         query(forget).bind(self.store).execute(&mut *on).await.map_err(error::of)?;
-        let reset = "UPDATE key_groups SET sequence = 0 WHERE store = $1";
-        query(reset).bind(self.store).execute(&mut *on).await.map_err(error::of)?;
-        let ordinals = "UPDATE key_groups g SET ordinal = greatest(g.ordinal, n.ordinal)
-            FROM unnest($2::int2[], $3::int8[]) n (grp, ordinal) WHERE g.store = $1 AND g.grp = n.grp";
-        let groups: Vec<i16> = loading.ordinals.keys().map(|group| group_number(*group)).collect();
+        let reset = "UPDATE stripes SET sequence = 0, incarnation = $2 WHERE store = $1";
+        query(reset).bind(self.store).bind(incarnation).execute(&mut *on).await.map_err(error::of)?;
+        let ordinals = "UPDATE stripes g SET ordinal = greatest(g.ordinal, n.ordinal)
+            FROM unnest($2::int2[], $3::int8[]) n (stripe, ordinal) WHERE g.store = $1 AND g.stripe = n.stripe";
+        let stripes: Vec<i16> = loading.ordinals.keys().copied().collect();
         let numbers: Vec<i64> = loading.ordinals.values().map(|ordinal| flip(*ordinal)).collect();
-        query(ordinals).bind(self.store).bind(groups).bind(numbers).execute(&mut *on).await.map_err(error::of)?;
+        query(ordinals).bind(self.store).bind(stripes).bind(numbers).execute(&mut *on).await.map_err(error::of)?;
         let head = "UPDATE stores SET incarnation = $2, floor = $3, unclean = $4 WHERE id = $1";
         let unclean = i32::from(self.durability == Durability::Visible);
         let query = query(head).bind(self.store).bind(incarnation).bind(flip(floor.0)).bind(unclean);

@@ -1,17 +1,19 @@
 //! Point reads: one statement, hence one point in time, on a store's pool or on a snapshot's connection.
 
-use std::{collections::HashSet, slice, sync::Arc};
+use std::{cmp::Ordering, collections::HashSet, slice, sync::Arc};
 
 use bytes::Bytes;
 use sqlx::{PgConnection, error::Error as SqlError, query_as};
 use statehold_core::{Address, Cell, Millis, Model, Op, Result, Revision, StateId};
 
 use crate::{
-    batch::{group_number, slices},
+    batch::slices,
     bits::flop,
-    catalog, error,
+    catalog::{self, Forms, form_in},
+    error,
+    place::RowKey,
     pool::Work,
-    store::{Forms, Inner, form_in},
+    store::Inner,
 };
 
 /// Value, revision and expiry as the server holds them.
@@ -31,7 +33,7 @@ struct GetOne {
 type MaybeRow = (Option<Vec<u8>>, Option<i64>, Option<i64>);
 
 const ONE: &str = "SELECT e.value, e.revision, e.expires_at FROM states s
-    LEFT JOIN entries e ON e.state = s.id AND e.grp = $2 AND e.key = $3 AND e.sub = $4
+    LEFT JOIN entries e ON e.key = $2 AND e.sub = $3
     WHERE s.id = $1 AND s.phase = 'live'";
 
 impl Work for GetOne {
@@ -40,17 +42,15 @@ impl Work for GetOne {
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
         let at = &self.at;
-        let query = query_as(ONE).bind(catalog::id(at.state)).bind(group_number(at.group));
-        let found: Option<MaybeRow> = query.bind(&at.key[..]).bind(&at.sub[..]).fetch_optional(on).await?;
+        let query = query_as(ONE).bind(catalog::id(at.state)).bind(RowKey::new(at.state, at.group, at.key.clone()));
+        let found: Option<MaybeRow> = query.bind(&at.sub[..]).fetch_optional(on).await?;
         Ok(found.map(|(value, revision, expires_at)| value.map(|value| cell(value, revision, expires_at))))
     }
 }
 
 /// Records, and the heads of the lists that they are elements of.
 pub(crate) struct Wanted {
-    states: Vec<i32>,
-    groups: Vec<i16>,
-    keys: Vec<Bytes>,
+    keys: Vec<RowKey>,
     subs: Vec<Bytes>,
     /// Model, head's place if it has one, record's place.
     records: Vec<(Model, Option<usize>, usize)>,
@@ -59,18 +59,27 @@ pub(crate) struct Wanted {
 }
 
 const MANY: &str = "SELECT w.n, e.value, e.revision, e.expires_at
-    FROM unnest($1::int4[], $2::int2[], $3::bytea[], $4::bytea[]) WITH ORDINALITY w (state, grp, key, sub, n)
-    JOIN entries e ON e.state = w.state AND e.grp = w.grp AND e.key = w.key AND e.sub = w.sub
-    WHERE (SELECT count(*) FROM states s WHERE s.id = ANY ($5) AND s.phase = 'live') = cardinality($5)";
+    FROM unnest($1::bytea[], $2::bytea[]) WITH ORDINALITY w (key, sub, n)
+    JOIN entries e ON e.key = w.key AND e.sub = w.sub
+    WHERE (SELECT count(*) FROM states s WHERE s.id = ANY ($3) AND s.phase = 'live') = cardinality($3)";
+
+/// The same for records without subkeys, at two thirds of the price.
+const KEYS: &str = "SELECT e.key, e.value, e.revision, e.expires_at FROM entries e
+    WHERE e.key = ANY ($1) AND e.sub = ''
+        AND (SELECT count(*) FROM states s WHERE s.id = ANY ($2) AND s.phase = 'live') = cardinality($2)";
 
 /// Place among those wanted, from 1, and what is there.
-pub(crate) type Numbered = (i64, Vec<u8>, Option<i64>, Option<i64>);
+type Numbered = (i64, Vec<u8>, Option<i64>, Option<i64>);
+
+/// The column `key`, and what is there.
+type Keyed = (Vec<u8>, Vec<u8>, Option<i64>, Option<i64>);
+
+/// Place among those wanted, and what is there.
+pub(crate) type Found = (usize, Cell);
 
 impl Wanted {
     pub(crate) fn new(at: &[Address], forms: &Forms) -> Result<Self> {
         let mut wanted = Self {
-            states: Vec::with_capacity(at.len()),
-            groups: Vec::with_capacity(at.len()),
             keys: Vec::with_capacity(at.len()),
             subs: Vec::with_capacity(at.len()),
             records: Vec::with_capacity(at.len()),
@@ -87,20 +96,17 @@ impl Wanted {
     }
 
     fn add(&mut self, at: &Address, sub: Bytes) -> usize {
-        self.states.push(catalog::id(at.state));
-        self.groups.push(group_number(at.group));
-        self.keys.push(at.key.clone());
+        self.keys.push(RowKey::new(at.state, at.group, at.key.clone()));
         self.subs.push(sub);
         self.subs.len() - 1
     }
 
     /// The live records, in the order asked. The elements of a list live as long as its head.
-    pub(crate) fn live(&self, rows: Vec<Numbered>, now: Millis) -> Vec<Option<Cell>> {
+    pub(crate) fn live(&self, found: Vec<Found>, now: Millis) -> Vec<Option<Cell>> {
         let mut cells: Vec<Option<Cell>> = vec![None; self.subs.len()];
-        for (n, value, revision, expires_at) in rows {
-            let place = usize::try_from(n - 1).ok().and_then(|n| cells.get_mut(n));
-            if let Some(place) = place {
-                *place = Some(cell(value, revision, expires_at));
+        for (n, cell) in found {
+            if let Some(place) = cells.get_mut(n) {
+                *place = Some(cell);
             }
         }
         let lives = |cell: &Option<Cell>| cell.as_ref().is_some_and(|c| c.is_live(now));
@@ -109,19 +115,60 @@ impl Wanted {
                 Some(head) => lives(&cells[*head]),
                 None => *model == Model::List || lives(&cells[*record]),
             };
-            if there { cells[*record].clone() } else { None }
+            if there { cells[*record].take() } else { None }
         };
         self.records.iter().map(shown).collect()
     }
 }
 
 impl Work for Wanted {
-    type Out = Vec<Numbered>;
+    type Out = Vec<Found>;
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
         let named: Vec<i32> = self.named.iter().map(|state| catalog::id(*state)).collect();
-        let query = query_as(MANY).bind(&self.states).bind(&self.groups).bind(slices(&self.keys));
-        query.bind(slices(&self.subs)).bind(named).fetch_all(on).await
+        if self.subs.iter().all(Bytes::is_empty) {
+            let rows = query_as(KEYS).bind(&self.keys).bind(named).fetch_all(on).await?;
+            return Ok(self.places_of(rows));
+        }
+        let query = query_as(MANY).bind(&self.keys).bind(slices(&self.subs));
+        let rows: Vec<Numbered> = query.bind(named).fetch_all(on).await?;
+        let found = |(n, value, revision, expires_at): Numbered| {
+            usize::try_from(n - 1).ok().map(|n| (n, cell(value, revision, expires_at)))
+        };
+        Ok(rows.into_iter().filter_map(found).collect())
+    }
+}
+
+impl Wanted {
+    /// Finds the places of rows. They mostly come in the index's order, but need not.
+    fn places_of(&self, rows: Vec<Keyed>) -> Vec<Found> {
+        let mut order: Vec<usize> = (0..self.keys.len()).collect();
+        order.sort_unstable_by(|a, b| self.keys[*a].cmp(&self.keys[*b]));
+        let compare = |place: usize, key: &[u8]| order.get(place).map(|n| self.keys[*n].cmp_held(key));
+        let mut found = Vec::with_capacity(rows.len());
+        let mut next = 0;
+        for (key, value, revision, expires_at) in rows {
+            while compare(next, &key) == Some(Ordering::Less) {
+                next += 1;
+            }
+            if compare(next, &key) != Some(Ordering::Equal) {
+                next = order.partition_point(|n| self.keys[*n].cmp_held(&key).is_lt());
+                if compare(next, &key) != Some(Ordering::Equal) {
+                    continue;
+                }
+            }
+            let cell = cell(value, revision, expires_at);
+            // The same record may be asked for more than once.
+            while compare(next + 1, &key) == Some(Ordering::Equal) {
+                found.push((order[next], cell.clone()));
+                next += 1;
+            }
+            if let Some(n) = order.get(next) {
+                found.push((*n, cell));
+            }
+            next += 1;
+        }
+        found
     }
 }
 
@@ -131,10 +178,10 @@ impl Inner {
         self.task(async move {
             inner.pool.check_open()?;
             inner.check_address(&at)?;
-            let forms = inner.forms(std::iter::once(at.state)).await?;
-            let form = form_in(&forms, at.state)?;
+            let known = inner.known(std::iter::once(at.state)).await?;
+            let form = form_in(known.forms(), at.state)?;
             if form.has_heads() {
-                return Ok(inner.read_many(slice::from_ref(&at), &forms).await?.pop().flatten());
+                return Ok(inner.read_many(slice::from_ref(&at), known.forms()).await?.pop().flatten());
             }
             form.check(&at.key, &at.sub)?;
             let now = inner.clock.now();
@@ -148,8 +195,8 @@ impl Inner {
         self.task(async move {
             inner.pool.check_open()?;
             at.iter().try_for_each(|at| inner.check_address(at))?;
-            let forms = inner.forms(at.iter().map(|at| at.state)).await?;
-            inner.read_many(&at, &forms).await
+            let known = inner.known(at.iter().map(|at| at.state)).await?;
+            inner.read_many(&at, known.forms()).await
         })
     }
 
@@ -165,5 +212,39 @@ impl Inner {
             self.still_there(wanted.named.clone()).await?;
         }
         Ok(wanted.live(rows, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use statehold_core::KeyGroup;
+
+    use super::*;
+
+    #[test]
+    fn rows_find_their_places_in_whatever_order_they_come() {
+        let asked = [(2, "b"), (1, "z"), (2, "b"), (1, "a"), (3, ""), (2, "b")];
+        let key = |(group, key): (u16, &'static str)| RowKey::new(StateId(1), KeyGroup(group), key.into());
+        let keys: Vec<RowKey> = asked.into_iter().map(key).collect();
+        let wanted = Wanted { keys, subs: Vec::new(), records: Vec::new(), named: Vec::new() };
+        let row = |(group, name): (u16, &'static str)| {
+            let mut held = Vec::new();
+            key((group, name)).write(&mut held);
+            (held, name.into(), None, None)
+        };
+        for there in [
+            vec![(1, "a"), (1, "z"), (2, "b")],
+            vec![(2, "b"), (1, "z"), (1, "a")],
+            vec![(1, "z"), (2, "b"), (1, "a")],
+            vec![(3, "")],
+            vec![(1, "b"), (2, "b"), (4, "c")],
+        ] {
+            let mut found = wanted.places_of(there.iter().copied().map(row).collect());
+            found.sort_unstable_by_key(|(place, _)| *place);
+            let places: Vec<usize> = found.iter().map(|(place, _)| *place).collect();
+            let expected: Vec<usize> = (0..asked.len()).filter(|n| there.contains(&asked[*n])).collect();
+            assert_eq!(places, expected, "{there:?}");
+            assert!(found.iter().all(|(place, cell)| cell.value == asked[*place].1));
+        }
     }
 }

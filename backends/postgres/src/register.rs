@@ -4,7 +4,6 @@ use sqlx::{PgConnection, error::Error as SqlError, query, query_as, query_scalar
 use statehold_core::{Error, ErrorKind, Result, SpecChange, StateId, StateSpec};
 
 use crate::{
-    batch::group_number,
     catalog::{self, number, parse_spec, spec_text},
     error,
     pool::Work,
@@ -21,11 +20,11 @@ impl Inner {
         for _ in 0..ATTEMPTS {
             let found = self.pool.read(&Find { store: self.store, name: &spec.name }).await?;
             let registered = match found {
-                Some((id, stored)) => match parse_spec(&stored)?.check(spec)? {
-                    SpecChange::Same => Some(number(id)?),
+                Some((id, stored, incarnation)) => match parse_spec(&stored)?.check(spec)? {
+                    SpecChange::Same => Some((number(id)?, incarnation)),
                     SpecChange::Upgrade => {
                         self.check_writable().map_err(|e| e.in_state(&spec.name))?;
-                        self.upgrade(id, &stored, spec).await?
+                        self.upgrade(id, &stored, spec).await?.map(|id| (id, incarnation))
                     }
                 },
                 None => {
@@ -33,8 +32,8 @@ impl Inner {
                     self.add(spec).await?
                 }
             };
-            if let Some(id) = registered {
-                self.catalog.add(id, spec);
+            if let Some((id, incarnation)) = registered {
+                self.catalog.add(id, spec, incarnation);
                 return Ok(id);
             }
         }
@@ -54,11 +53,11 @@ impl Inner {
     }
 
     /// `None` if somebody else added one first.
-    async fn add(&self, spec: &StateSpec) -> Result<Option<StateId>> {
+    async fn add(&self, spec: &StateSpec) -> Result<Option<(StateId, i32)>> {
         let work = Add { claim: self.claim(), name: &spec.name, spec: spec_text(spec)? };
         let added = self.lasting(self.pool.write(&work).await)?;
-        if let Some(id) = added {
-            return number(id).map(Some);
+        if let Some((id, incarnation)) = added {
+            return Ok(Some((number(id)?, incarnation)));
         }
         self.check_owner().await.map(|()| None)
     }
@@ -73,7 +72,7 @@ impl Inner {
     }
 
     pub(crate) fn claim(&self) -> Claim {
-        Claim { store: self.store, group: group_number(self.first_group()), epoch: self.epoch }
+        Claim { store: self.store, epoch: self.epoch }
     }
 
     /// Refuses a handle whose store has another owner.
@@ -82,11 +81,10 @@ impl Inner {
     }
 }
 
-/// The row that tells the owner.
+/// What the row of the first stripe tells of the owner.
 #[derive(Clone, Copy)]
 pub(crate) struct Claim {
     store: i32,
-    group: i16,
     epoch: i64,
 }
 
@@ -94,8 +92,8 @@ impl Work for Claim {
     type Out = bool;
 
     async fn run(&self, on: &mut PgConnection) -> Result<bool, SqlError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM key_groups WHERE store = $1 AND grp = $2 AND epoch = $3)";
-        query_scalar(sql).bind(self.store).bind(self.group).bind(self.epoch).fetch_one(on).await
+        let sql = "SELECT EXISTS (SELECT 1 FROM stripes WHERE store = $1 AND stripe = 0 AND epoch = $2)";
+        query_scalar(sql).bind(self.store).bind(self.epoch).fetch_one(on).await
     }
 }
 
@@ -105,10 +103,12 @@ struct Find<'a> {
 }
 
 impl Work for Find<'_> {
-    type Out = Option<(i32, String)>;
+    /// Number, spec and the store's incarnation.
+    type Out = Option<(i32, String, i32)>;
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
-        let sql = "SELECT id, spec::text FROM states WHERE store = $1 AND name = $2 AND phase = 'live'";
+        let sql = "SELECT t.id, t.spec::text, s.incarnation FROM states t JOIN stores s ON s.id = t.store
+            WHERE t.store = $1 AND t.name = $2 AND t.phase = 'live'";
         query_as(sql).bind(self.store).bind(self.name).fetch_optional(on).await
     }
 }
@@ -120,14 +120,15 @@ struct Add<'a> {
 }
 
 impl Work for Add<'_> {
-    type Out = Option<i32>;
+    /// Number and the store's incarnation, or an earlier one.
+    type Out = Option<(i32, i32)>;
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
-        let sql = "INSERT INTO states (store, name, spec) SELECT $1, $4, $5::jsonb
-            FROM (SELECT 1 FROM key_groups WHERE store = $1 AND grp = $2 AND epoch = $3 FOR SHARE) owned
-            ON CONFLICT DO NOTHING RETURNING id";
-        let Claim { store, group, epoch } = self.claim;
-        query_scalar(sql).bind(store).bind(group).bind(epoch).bind(self.name).bind(&self.spec).fetch_optional(on).await
+        let sql = "INSERT INTO states (store, name, spec) SELECT $1, $3, $4::jsonb
+            FROM (SELECT 1 FROM stripes WHERE store = $1 AND stripe = 0 AND epoch = $2 FOR SHARE) owned
+            ON CONFLICT DO NOTHING RETURNING id, (SELECT s.incarnation FROM stores s WHERE s.id = $1)";
+        let Claim { store, epoch } = self.claim;
+        query_as(sql).bind(store).bind(epoch).bind(self.name).bind(&self.spec).fetch_optional(on).await
     }
 }
 
@@ -142,11 +143,11 @@ impl Work for Upgrade<'_> {
     type Out = bool;
 
     async fn run(&self, on: &mut PgConnection) -> Result<bool, SqlError> {
-        let sql = "UPDATE states SET spec = $6::jsonb
-            FROM (SELECT 1 FROM key_groups WHERE store = $1 AND grp = $2 AND epoch = $3 FOR SHARE) owned
-            WHERE id = $4 AND phase = 'live' AND spec = $5::jsonb";
-        let Claim { store, group, epoch } = self.claim;
-        let query = query(sql).bind(store).bind(group).bind(epoch).bind(self.id).bind(self.stored).bind(&self.spec);
+        let sql = "UPDATE states SET spec = $5::jsonb
+            FROM (SELECT 1 FROM stripes WHERE store = $1 AND stripe = 0 AND epoch = $2 FOR SHARE) owned
+            WHERE id = $3 AND phase = 'live' AND spec = $4::jsonb";
+        let Claim { store, epoch } = self.claim;
+        let query = query(sql).bind(store).bind(epoch).bind(self.id).bind(self.stored).bind(&self.spec);
         Ok(query.execute(on).await?.rows_affected() > 0)
     }
 }

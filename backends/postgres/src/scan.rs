@@ -7,18 +7,18 @@ use sqlx::{PgConnection, error::Error as SqlError, query_as};
 use statehold_core::{Form, Millis, Op, Page, Position, Result, Row, ScanRange, ScanRequest};
 
 use crate::{
-    batch::group_number,
     bits::flip,
-    catalog,
+    catalog::{self, form_in},
+    place::{RowKey, key_of},
     pool::Work,
     read,
-    store::{Inner, form_in},
+    store::Inner,
 };
 
 /// Rows at or behind `from`, before `to`.
 struct Range {
-    from: (Bytes, Bytes),
-    to: Option<(Bytes, Bytes)>,
+    from: (RowKey, Bytes),
+    to: (RowKey, Bytes),
 }
 
 /// The byte string right behind `bytes`.
@@ -29,6 +29,7 @@ fn behind(bytes: &Bytes) -> Bytes {
 impl Range {
     fn of(request: &ScanRequest) -> Self {
         let none = Bytes::new;
+        let at = |key: Bytes| RowKey::new(request.state, request.group, key);
         let start = |bound: &Bound<Bytes>| match bound {
             Bound::Included(b) => b.clone(),
             Bound::Excluded(b) => behind(b),
@@ -39,16 +40,19 @@ impl Range {
             Bound::Excluded(b) => Some(b.clone()),
             Bound::Unbounded => None,
         };
+        let group_end = RowKey::start(request.state, request.group.0 + 1);
         let mut range = match &request.range {
-            ScanRange::All => Self { from: (none(), none()), to: None },
-            ScanRange::Keys(from, to) => Self { from: (start(from), none()), to: end(to).map(|key| (key, none())) },
+            ScanRange::All => Self { from: (at(none()), none()), to: (group_end, none()) },
+            ScanRange::Keys(from, to) => {
+                Self { from: (at(start(from)), none()), to: (end(to).map_or(group_end, at), none()) }
+            }
             ScanRange::Subs(key, from, to) => {
-                let to = end(to).map_or_else(|| (behind(key), none()), |sub| (key.clone(), sub));
-                Self { from: (key.clone(), start(from)), to: Some(to) }
+                let to = end(to).map_or_else(|| (at(behind(key)), none()), |sub| (at(key.clone()), sub));
+                Self { from: (at(key.clone()), start(from)), to }
             }
         };
         if let Some(Position { key, sub }) = &request.after {
-            range.from = range.from.max((key.clone(), behind(sub)));
+            range.from = range.from.max((at(key.clone()), behind(sub)));
         }
         range
     }
@@ -66,36 +70,28 @@ pub(crate) struct PageOf {
 
 /// A page's rows behind each other, ended by rows or by the bytes of those before.
 macro_rules! page {
-    ($live:literal, $end:literal) => {
+    ($live:literal) => {
         concat!(
             "SELECT p.key, p.sub, p.value, p.revision, p.expires_at FROM (
                 SELECT e.key, e.sub, e.value, e.revision, e.expires_at,
-                    sum(octet_length(e.key) + octet_length(e.sub) + octet_length(e.value))
+                    sum(octet_length(e.key) - 6 + octet_length(e.sub) + octet_length(e.value))
                         OVER (ORDER BY e.key, e.sub ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
                 FROM (
                     SELECT * FROM entries r
-                    WHERE r.state = $1 AND r.grp = $2 AND (r.key, r.sub) >= ($3, $4)",
-            $end,
-            " AND EXISTS (SELECT 1 FROM states s WHERE s.id = $1 AND s.phase = 'live') AND ",
+                    WHERE (r.key, r.sub) >= ($2, $3) AND (r.key, r.sub) < ($4, $5)
+                    AND EXISTS (SELECT 1 FROM states s WHERE s.id = $1 AND s.phase = 'live') AND ",
             $live,
-            " ORDER BY r.key, r.sub LIMIT $6
+            " ORDER BY r.key, r.sub LIMIT $7
                 ) e
-            ) p WHERE p.before IS NULL OR p.before < $7 ORDER BY p.key, p.sub"
+            ) p WHERE p.before IS NULL OR p.before < $8 ORDER BY p.key, p.sub"
         )
     };
 }
 
-const END: &str = page!("(r.expires_at IS NULL OR r.expires_at > $5)", " AND (r.key, r.sub) < ($8, $9)");
-const OPEN: &str = page!("(r.expires_at IS NULL OR r.expires_at > $5)", "");
-const HEADS_END: &str = page!(
-    "EXISTS (SELECT 1 FROM entries h WHERE h.state = $1 AND h.grp = $2 AND h.key = r.key AND h.sub = ''
-        AND (h.expires_at IS NULL OR h.expires_at > $5)) AND (r.sub > '' OR $10)",
-    " AND (r.key, r.sub) < ($8, $9)"
-);
-const HEADS_OPEN: &str = page!(
-    "EXISTS (SELECT 1 FROM entries h WHERE h.state = $1 AND h.grp = $2 AND h.key = r.key AND h.sub = ''
-        AND (h.expires_at IS NULL OR h.expires_at > $5)) AND (r.sub > '' OR $8)",
-    ""
+const PLAIN: &str = page!("(r.expires_at IS NULL OR r.expires_at > $6)");
+const WITH_HEADS: &str = page!(
+    "EXISTS (SELECT 1 FROM entries h WHERE h.key = r.key AND h.sub = ''
+        AND (h.expires_at IS NULL OR h.expires_at > $6)) AND (r.sub > '' OR $9)"
 );
 
 /// Key, subkey, value, revision, expiry.
@@ -109,24 +105,17 @@ impl Work for PageOf {
     type Out = Vec<Entry>;
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
-        let sql = match (self.form.has_heads(), &self.range.to) {
-            (false, Some(_)) => END,
-            (false, None) => OPEN,
-            (true, Some(_)) => HEADS_END,
-            (true, None) => HEADS_OPEN,
-        };
+        let sql = if self.form.has_heads() { WITH_HEADS } else { PLAIN };
         let limit = self.request.limit;
         let mut query = query_as(sql)
             .bind(catalog::id(self.form.id))
-            .bind(group_number(self.request.group))
-            .bind(&self.range.from.0[..])
+            .bind(&self.range.from.0)
             .bind(&self.range.from.1[..])
+            .bind(&self.range.to.0)
+            .bind(&self.range.to.1[..])
             .bind(flip(self.now.0))
             .bind(clamp(limit.rows.max(1)))
             .bind(clamp(limit.bytes.max(1)));
-        if let Some((key, sub)) = &self.range.to {
-            query = query.bind(&key[..]).bind(&sub[..]);
-        }
         if self.form.has_heads() {
             query = query.bind(self.heads);
         }
@@ -143,8 +132,9 @@ impl PageOf {
         let mut bytes = 0;
         let mut rows: Vec<Row> = Vec::with_capacity(found.len());
         for (key, sub, value, revision, expires_at) in found {
+            let key = key_of(key);
             bytes += key.len() + sub.len() + value.len();
-            let key = rows.last().filter(|last| last.key == key).map(|last| last.key.clone()).unwrap_or(key.into());
+            let key = rows.last().filter(|last| last.key == key).map_or(key, |last| last.key.clone());
             rows.push(Row { key, sub: sub.into(), cell: read::cell(value, revision, expires_at) });
         }
         let limit = self.request.limit;
@@ -160,8 +150,8 @@ impl Inner {
         self.task(async move {
             inner.pool.check_open()?;
             inner.check_group(request.group)?;
-            let forms = inner.forms(std::iter::once(request.state)).await?;
-            let form = form_in(&forms, request.state)?;
+            let known = inner.known(std::iter::once(request.state)).await?;
+            let form = form_in(known.forms(), request.state)?;
             let page = PageOf::new(form, &request, inner.clock.now(), false);
             let rows = inner.pool.read(&page).await?;
             if rows.is_empty() {

@@ -11,13 +11,13 @@ use tokio::sync::Mutex;
 
 use crate::{
     bits::{flip, flop},
-    catalog::{self, States},
+    catalog::{self, Forms, States, form_in},
     connect::Purpose,
     error,
     pool::Work,
     read::Wanted,
     scan::PageOf,
-    store::{Forms, Inner, form_in},
+    store::Inner,
 };
 
 /// The transaction's connection, taken away when the store closes. One statement at a time.
@@ -59,7 +59,7 @@ impl Work for Heights {
     type Out = (i32, i64);
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
-        let sql = "SELECT s.incarnation, (SELECT max(g.ordinal) FROM key_groups g WHERE g.store = s.id)
+        let sql = "SELECT s.incarnation, (SELECT max(g.ordinal) FROM stripes g WHERE g.store = s.id)
             FROM stores s WHERE s.id = $1";
         query_as(sql).bind(self.store).fetch_one(on).await
     }
@@ -102,7 +102,7 @@ impl Inner {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         raw_sql(begin).execute(&mut connection).await.map_err(error::of)?;
         let rows = States { store: self.store }.run(&mut connection).await.map_err(error::of)?;
-        let states = catalog::parse(rows)?;
+        let (states, _) = catalog::parse(rows)?;
         let (incarnation, ordinal) = Heights { store: self.store }.run(&mut connection).await.map_err(error::of)?;
         // Who loads this cut must go on above its revisions and above its ordinals, whose upper bits count likewise.
         let ordinals = u32::try_from(flop(ordinal) >> Revision::SEQUENCE_BITS).unwrap_or(u32::MAX);

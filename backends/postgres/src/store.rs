@@ -1,11 +1,8 @@
 //! [`PostgresStore`]: the handle, and what its parts share.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use async_trait::async_trait;
@@ -13,14 +10,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sqlx::{PgConnection, error::Error as SqlError, query_as};
 use statehold_core::{
-    Address, Batch, Capabilities, Cell, Committed, Durability, Error, Form, KeyGroup, KeyGroups, Limits, Millis, Op,
-    Page, Reads, Result, ScanRequest, StateId, StateSpec, Store, StoreClock, WriterId,
+    Address, Batch, Capabilities, Cell, Committed, Durability, Error, KeyGroup, KeyGroups, Limits, Millis, Op, Page,
+    Reads, Result, ScanRequest, StateId, StateSpec, Store, StoreClock, WriterId,
 };
 use tokio::runtime::Handle;
 
 use crate::{
     bits::flop,
-    catalog::{self, Catalog, States},
+    catalog::{self, Catalog, Known, States},
     error,
     pool::{Pool, Work},
     snapshot::Session,
@@ -86,11 +83,6 @@ impl Inner {
         Ok(())
     }
 
-    /// The group that stands for the store where no group is touched.
-    pub(crate) fn first_group(&self) -> KeyGroup {
-        KeyGroup(self.groups.range().start)
-    }
-
     pub(crate) fn check_group(&self, group: KeyGroup) -> Result<()> {
         if self.groups.contains(group) {
             return Ok(());
@@ -104,21 +96,21 @@ impl Inner {
         self.limits.check_key(&at.key, &at.sub)
     }
 
-    /// The forms of at least `states`: another process may have registered them since this one looked.
-    pub(crate) async fn forms(&self, states: impl Iterator<Item = StateId> + Clone + Send) -> Result<Arc<Forms>> {
-        let known = self.catalog.forms();
-        if states.clone().all(|state| known.contains_key(&state)) {
+    /// The catalog with at least `states`: another process may have registered them since this one looked.
+    pub(crate) async fn known(&self, states: impl Iterator<Item = StateId> + Clone + Send) -> Result<Arc<Known>> {
+        let known = self.catalog.known();
+        if known.has(states.clone()) {
             return Ok(known);
         }
         self.states().await?;
-        let known = self.catalog.forms();
-        if states.into_iter().all(|state| known.contains_key(&state)) { Ok(known) } else { Err(error::gone()) }
+        let known = self.catalog.known();
+        if known.has(states) { Ok(known) } else { Err(error::gone()) }
     }
 
     pub(crate) async fn states(&self) -> Result<Vec<(StateId, StateSpec)>> {
         self.pool.check_open()?;
-        let states = catalog::parse(self.pool.read(&States { store: self.store }).await?)?;
-        self.catalog.replace(&states);
+        let (states, incarnation) = catalog::parse(self.pool.read(&States { store: self.store }).await?)?;
+        self.catalog.replace(&states, incarnation);
         Ok(states)
     }
 
@@ -127,13 +119,6 @@ impl Inner {
         let found = self.pool.read(&LastMarker { store: self.store, writer }).await?;
         Ok(found.map(|(sequence, position)| (flop(sequence), position.map(Bytes::from))))
     }
-}
-
-pub(crate) type Forms = HashMap<StateId, Form>;
-
-/// The form of a state that was looked up before.
-pub(crate) fn form_in(forms: &Forms, state: StateId) -> Result<Form> {
-    forms.get(&state).copied().ok_or_else(error::gone)
 }
 
 struct LastMarker {

@@ -6,11 +6,8 @@ use statehold::{ErrorKind, testing::servers::PostgresServer};
 use super::support::{admin, open, options};
 use crate::support::Log;
 
-/// Locks the rows that every commit to the groups from `first` on locks.
-async fn lock_groups(admin: &mut PgConnection, first: u16) {
-    let sql = format!("SELECT 1 FROM statehold.key_groups WHERE grp >= {first} FOR UPDATE");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(admin).await.unwrap();
-}
+/// Every commit locks one of these.
+const LOCK: &str = "SELECT 1 FROM statehold.stripes FOR UPDATE";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_3_a_commit_that_the_server_gives_up_is_late_and_not_in() {
@@ -19,7 +16,7 @@ async fn own_3_a_commit_that_the_server_gives_up_is_late_and_not_in() {
     log.append(1).await.unwrap();
     let mut admin = admin(&server).await;
     admin.execute("BEGIN").await.unwrap();
-    lock_groups(&mut admin, 0).await;
+    sqlx::raw_sql(LOCK).execute(&mut admin).await.unwrap();
     let error = log.append(2).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(error.advice().is_some(), "{error}");
@@ -51,7 +48,7 @@ async fn own_5_a_deadlock_is_tried_again_and_the_commit_is_in_once() {
     while query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
         tokio::task::yield_now().await;
     }
-    let locked = sqlx::raw_sql("SELECT 1 FROM statehold.key_groups FOR UPDATE").execute(&mut one).await;
+    let locked = sqlx::raw_sql(LOCK).execute(&mut one).await;
     let victim = if locked.is_ok() { "the commit" } else { "the other" };
     one.execute("ROLLBACK").await.unwrap();
     assert!(!committing.await.unwrap().unwrap().duplicate);
