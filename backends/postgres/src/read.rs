@@ -1,10 +1,10 @@
 //! Point reads: one statement, hence one point in time, on a store's pool or on a snapshot's connection.
 
-use std::{cmp::Ordering, collections::HashSet, slice, sync::Arc};
+use std::{cmp::Ordering, slice, sync::Arc};
 
 use bytes::Bytes;
 use sqlx::{PgConnection, error::Error as SqlError, query_as};
-use statehold_core::{Address, Cell, Millis, Model, Op, Result, Revision, StateId};
+use statehold_core::{Address, Cell, Form, Millis, Model, Op, Result, Revision, StateId};
 
 use crate::{
     batch::slices,
@@ -48,6 +48,14 @@ impl Work for GetOne {
     }
 }
 
+/// The states of `at`, each once.
+fn states_of(at: &[Address]) -> Vec<StateId> {
+    let mut states: Vec<StateId> = at.iter().map(|at| at.state).collect();
+    states.sort_unstable();
+    states.dedup();
+    states
+}
+
 /// Records, and the heads of the lists that they are elements of.
 pub(crate) struct Wanted {
     keys: Vec<RowKey>,
@@ -63,10 +71,10 @@ const MANY: &str = "SELECT w.n, e.value, e.revision, e.expires_at
     JOIN entries e ON e.key = w.key AND e.sub = w.sub
     WHERE (SELECT count(*) FROM states s WHERE s.id = ANY ($3) AND s.phase = 'live') = cardinality($3)";
 
-/// The same for records without subkeys, at two thirds of the price.
+/// The same for records of one state without subkeys, at two thirds of the price.
 const KEYS: &str = "SELECT e.key, e.value, e.revision, e.expires_at FROM entries e
     WHERE e.key = ANY ($1) AND e.sub = ''
-        AND (SELECT count(*) FROM states s WHERE s.id = ANY ($2) AND s.phase = 'live') = cardinality($2)";
+        AND EXISTS (SELECT 1 FROM states s WHERE s.id = $2 AND s.phase = 'live')";
 
 /// Place among those wanted, from 1, and what is there.
 type Numbered = (i64, Vec<u8>, Option<i64>, Option<i64>);
@@ -83,10 +91,16 @@ impl Wanted {
             keys: Vec::with_capacity(at.len()),
             subs: Vec::with_capacity(at.len()),
             records: Vec::with_capacity(at.len()),
-            named: at.iter().map(|at| at.state).collect::<HashSet<_>>().into_iter().collect(),
+            named: states_of(at),
         };
+        let mut last = None;
         for at in at {
-            let form = form_in(forms, at.state)?;
+            // Mostly they are of one state.
+            let form = match last {
+                Some(form @ Form { id, .. }) if id == at.state => form,
+                _ => form_in(forms, at.state)?,
+            };
+            last = Some(form);
             form.check(&at.key, &at.sub)?;
             let head = form.has_heads().then(|| wanted.add(at, Bytes::new()));
             let record = wanted.add(at, at.sub.clone());
@@ -126,8 +140,10 @@ impl Work for Wanted {
 
     async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
         let named: Vec<i32> = self.named.iter().map(|state| catalog::id(*state)).collect();
-        if self.subs.iter().all(Bytes::is_empty) {
-            let rows = query_as(KEYS).bind(&self.keys).bind(named).fetch_all(on).await?;
+        if let [state] = named[..]
+            && self.subs.iter().all(Bytes::is_empty)
+        {
+            let rows = query_as(KEYS).bind(&self.keys).bind(state).fetch_all(on).await?;
             return Ok(self.places_of(rows));
         }
         let query = query_as(MANY).bind(&self.keys).bind(slices(&self.subs));
@@ -195,7 +211,7 @@ impl Inner {
         self.task(async move {
             inner.pool.check_open()?;
             at.iter().try_for_each(|at| inner.check_address(at))?;
-            let known = inner.known(at.iter().map(|at| at.state)).await?;
+            let known = inner.known(states_of(&at).into_iter()).await?;
             inner.read_many(&at, known.forms()).await
         })
     }

@@ -19,7 +19,7 @@ const MAX_ARGS: usize = 1_000_000;
 pub(crate) struct Encoded {
     pub(crate) conditions: Vec<Arg>,
     pub(crate) changes: Vec<Arg>,
-    /// No conditions, and no changes but puts of records that carry no revision: the script has a shorter way.
+    /// No conditions, and no changes but a few puts of records that carry no revision: the script has a shorter way.
     pub(crate) only_puts: bool,
     /// How many mutations get a revision.
     pub(crate) revised: u64,
@@ -27,9 +27,14 @@ pub(crate) struct Encoded {
     numbers: Vec<u64>,
 }
 
+/// So many pairs go in one command of a script, whose stack holds 8,000 values.
+const FEW: usize = 2000;
+
 impl Encoded {
     pub(crate) fn of(batch: &Batch, catalog: &Catalog) -> Result<Self> {
-        let only_puts = batch.conditions.is_empty() && batch.mutations.iter().all(|m| matches!(m, Mutation::Put(..)));
+        let only_puts = batch.conditions.is_empty()
+            && batch.mutations.len() <= FEW
+            && batch.mutations.iter().all(|m| matches!(m, Mutation::Put(..)));
         let mut encoded = Self {
             conditions: Vec::new(),
             changes: Vec::with_capacity(3 * batch.mutations.len() + 4),
