@@ -1,18 +1,13 @@
 //! A full disk under the archive, and under the store that recovers: on a small file system of its own, which takes
 //! root to mount.
 
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::Path;
 
 use statehold::{
     Error, ErrorKind,
     archive::{CheckpointId, Cut, Retention, Select},
+    testing::servers::SmallDisk,
 };
-use tempfile::TempDir;
 
 use crate::{
     Context,
@@ -23,50 +18,13 @@ use crate::{
     place::{Place, STORE, behind},
 };
 
-/// A mounted tmpfs. Dropping it unmounts it.
-pub(crate) struct Disk {
-    path: PathBuf,
-    _place: TempDir,
+/// Room for a store and an archive, or nothing where none can be mounted.
+pub(crate) fn mount() -> Option<SmallDisk> {
+    SmallDisk::mount(64)
 }
 
-impl Disk {
-    /// Room for a store and an archive, or nothing where none can be mounted.
-    pub(crate) fn mount() -> Option<Self> {
-        let place = TempDir::new().ok()?;
-        let path = place.path().to_owned();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(&path).output().ok()?;
-        mounted.status.success().then_some(Self { path, _place: place })
-    }
-
-    /// Takes all room but so many bytes.
-    fn fill(&self, free: u64) -> Result<Ballast, Failure> {
-        let path = self.path.join("ballast");
-        let mut file = File::create(&path)?;
-        while file.write_all(&[7; 4096]).is_ok() {}
-        let size = file.metadata()?.len();
-        file.set_len(size.saturating_sub(free))?;
-        Ok(Ballast(path))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
-    }
-}
-
-/// A file that takes room until it is dropped.
-struct Ballast(PathBuf);
-
-impl Drop for Ballast {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn mounted() -> Result<Disk, Failure> {
-    Disk::mount().ok_or_else(|| Failure::new("no tmpfs can be mounted"))
+fn mounted() -> Result<SmallDisk, Failure> {
+    mount().ok_or_else(|| Failure::new("no tmpfs can be mounted"))
 }
 
 fn full(error: &Error) -> Verdict {
@@ -85,7 +43,7 @@ pub(crate) async fn own_3_a_full_disk_under_the_archive(cx: &Context, dir: &Path
     let disk = mounted()?;
     let place = Place::new(&cx.subject, dir, cx.form, 1)?;
     let manager = place.open_alone().await?;
-    let archive = place.archive_at(&disk.path.join("archive")).await?;
+    let archive = place.archive_at(&disk.path().join("archive")).await?;
     let claim = archive.claim(manager.groups(), "disk", None).await?;
     let mut writes = Vec::new();
     let mut refused = 0;
@@ -131,7 +89,7 @@ pub(crate) async fn own_3_a_full_disk_under_the_store_that_recovers(cx: &Context
     let archive = place.archive().await?;
     let mut recovered = false;
     for free in growing() {
-        let engine = tempfile::tempdir_in(&disk.path)?;
+        let engine = tempfile::tempdir_in(disk.path())?;
         let manager = place.elsewhere(engine.path()).await?;
         content::write(std::slice::from_ref(&manager), 9).await?;
         let ballast = disk.fill(free)?;

@@ -136,7 +136,7 @@ fn trial(name: String, cx: Context, seed: u64, run: Box<dyn FnOnce(Context) -> V
         if cx.form == CheckpointForm::Native && !cx.capabilities.native_archive {
             return Ok(Completion::ignored_with("native archives are not declared"));
         }
-        if name.contains("full_disk") && disk::Disk::mount().is_none() {
+        if name.contains("full_disk") && disk::mount().is_none() {
             return Ok(Completion::ignored_with("no tmpfs can be mounted, which takes root"));
         }
         if name.contains("under_the_store") && !cx.on_disk {
