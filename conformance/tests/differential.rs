@@ -1,4 +1,4 @@
-//! The same random sequences on memory, RocksDB, Postgres, Redis and Redis Cluster: equal answers.
+//! The same random sequences on memory, RocksDB, redb, Postgres, Redis and Redis Cluster: equal answers.
 //!
 //! A sequence that failed goes, with the seed that the failure printed, into `differential/kept.txt`.
 
@@ -13,6 +13,7 @@ use statehold::testing::servers::{PostgresServer, RedisCluster, RedisServer};
 use statehold_conformance::{Site, Subject, differential};
 use statehold_core::{Options, Ownership};
 use statehold_memory::MemoryBackend;
+use statehold_redb::RedbBackend;
 use statehold_rocksdb::RocksDbBackend;
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
                 Site::new(RocksDbBackend::new(), Options::new().with("path", dir.display().to_string()))
             }),
         ),
+        ("redb", Subject::new(|dir| Site::new(RedbBackend, Options::new().with("path", dir.display().to_string())))),
         ("postgres", postgres_site::subject(postgres)),
         ("redis", on_redis(redis, Options::new())),
         ("redis cluster", on_redis(cluster, Options::new().with("cluster", true))),

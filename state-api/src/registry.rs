@@ -28,6 +28,8 @@ impl Default for Registry {
         let registry = registry.with(Arc::new(statehold_rocksdb::RocksDbBackend::new()));
         #[cfg(feature = "postgres")]
         let registry = registry.with(Arc::new(statehold_postgres::PostgresBackend::new()));
+        #[cfg(feature = "redb")]
+        let registry = registry.with(Arc::new(statehold_redb::RedbBackend));
         #[cfg(feature = "redis")]
         let registry = registry.with(Arc::new(statehold_redis::RedisBackend::new()));
         registry

@@ -1,6 +1,6 @@
 //! RocksDB's errors as statehold's.
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use rocksdb::ErrorKind as Rocks;
 use statehold_core::{Error, ErrorKind};
@@ -74,26 +74,6 @@ pub(crate) fn background_error(path: &Path) -> Error {
     Error::new(ErrorKind::ResourceExhausted, "RocksDB failed to flush or compact in the background")
         .about(path.display().to_string())
         .advise("is the disk full? Free space and try again; the file LOG in the store's directory says more")
-}
-
-/// The error of making or reading a directory.
-pub(crate) fn directory(path: &Path, e: io::Error) -> Error {
-    let shown = path.display();
-    let error = match e.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::invalid(format!("the directory `{shown}` cannot be written"))
-                .advise("make it writable for this process, or set the option `path` to one that is")
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Error::new(ErrorKind::ResourceExhausted, format!("the disk of `{shown}` is full")).advise("free space")
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput => {
-            Error::invalid(format!("`{shown}` is no directory")).advise("set the option `path` to a directory")
-        }
-        _ => Error::new(ErrorKind::Unavailable, format!("the directory `{shown}` cannot be used: {e}"))
-            .advise("look at the disk, or set the option `path` to another place"),
-    };
-    error.about(shown.to_string()).because(e)
 }
 
 #[cfg(test)]

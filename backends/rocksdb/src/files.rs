@@ -11,16 +11,11 @@ use rocksdb::{BottommostLevelCompaction, CompactOptions, LiveFile, checkpoint::C
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use statehold_core::{
     Error, ErrorKind, NativeFile, Result,
-    ordered::{Access, Engine, EngineBatch, FileEngine, NotReplaced, RowRange, Run, Share, WriteLevel},
+    ordered::{Access, Engine, EngineBatch, FileEngine, NotReplaced, RowRange, Run, Share, WriteLevel, place},
     step,
 };
 
-use crate::{
-    engine::RocksEngine,
-    error::{directory, translate},
-    ingest,
-    open::open_db,
-};
+use crate::{engine::RocksEngine, error::translate, ingest, open::open_db};
 
 const TABLE: &str = "sst";
 
@@ -38,9 +33,9 @@ impl FileEngine for RocksEngine {
     /// RocksDB's checkpoint flushes memtables first. The logs that it adds hold what was written since,
     /// and go: what is left is one instant too, and needs no log.
     fn link(&self, folder: &Path) -> Result<Vec<NativeFile>> {
-        fs::create_dir_all(&self.aside).map_err(|e| directory(&self.aside, e))?;
+        fs::create_dir_all(&self.aside).map_err(|e| place::error(&self.aside, e))?;
         Checkpoint::new(&self.db).and_then(|links| links.create_checkpoint(folder)).map_err(translate)?;
-        listed(folder).map_err(|e| directory(folder, e))
+        listed(folder).map_err(|e| place::error(folder, e))
     }
 
     fn open_files(&self, folder: &Path, access: Access) -> Result<Self> {
@@ -210,7 +205,7 @@ fn exchange(one: &Path, other: &Path) -> Result<()> {
                 .advise("keep the store on ext4, xfs, btrfs, tmpfs or APFS, or recover in portable form")
                 .because(io::Error::from(e))
         }
-        e => directory(one, e.into()),
+        e => place::error(one, e.into()),
     })?;
     step("native.exchanged");
     for parent in [one, other].map(Path::parent).into_iter().flatten() {
@@ -220,7 +215,7 @@ fn exchange(one: &Path, other: &Path) -> Result<()> {
 }
 
 fn sync(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| directory(folder, e))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| place::error(folder, e))
 }
 
 /// Where a store keeps private folders: beside its own.
@@ -232,7 +227,7 @@ pub(crate) fn aside_of(path: &Path) -> PathBuf {
 pub(crate) fn clear_aside(path: &Path) -> Result<()> {
     let aside = aside_of(path);
     match fs::remove_dir_all(&aside) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(directory(&aside, e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(place::error(&aside, e)),
         _ => Ok(()),
     }
 }

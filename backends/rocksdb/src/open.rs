@@ -1,19 +1,18 @@
 //! Finding or making a store's directory, and opening it.
 
 use std::{
-    fs::{self, File, TryLockError},
-    io,
-    path::{Path, PathBuf},
+    fs::{File, TryLockError},
+    path::Path,
     time::Duration,
 };
 
 use rocksdb::{DB, DEFAULT_COLUMN_FAMILY_NAME};
-use statehold_core::{Error, ErrorKind, KeyGroups, OpenRequest, Ownership, Result};
+use statehold_core::{Error, ErrorKind, OpenRequest, Ownership, Result, ordered::place};
 
 use crate::{
     config::{Config, Setup},
     engine::RocksEngine,
-    error::{directory, translate},
+    error::translate,
     files::clear_aside,
     memory::Memory,
 };
@@ -22,23 +21,10 @@ use crate::{
 const LOCK_TRIES: u32 = 25;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-fn name_of(groups: KeyGroups) -> String {
-    let range = groups.range();
-    format!("groups-{}-{}", range.start, range.end)
-}
-
-/// The range that a sibling directory's name says.
-fn range_of(name: &str) -> Option<(u16, u16)> {
-    let (start, end) = name.strip_prefix("groups-")?.split_once('-')?;
-    Some((start.parse().ok()?, end.parse().ok()?))
-}
-
 impl RocksEngine {
     /// Opens `<path>/<namespace>/groups-<start>-<end>`.
     pub(crate) fn open(config: &Config, request: &OpenRequest) -> Result<Self> {
-        let namespace = config.path.join(request.namespace.as_str());
-        let path = namespace.join(name_of(request.groups));
-        refuse_siblings(&namespace, request.groups)?;
+        let path = place::of(&config.path, request)?;
         let memory = Memory::of(&request.resources, config.block_cache)?;
         let setup = config.setup(&memory);
         let mut lock = None;
@@ -50,7 +36,7 @@ impl RocksEngine {
             }
             open_db(&setup, &path, true)
         } else {
-            make(&path).map_err(|e| directory(&path, e))?;
+            place::make(&path)?;
             lock = Some(take_lock(&path)?);
             clear_aside(&path)?;
             open_db(&setup, &path, false)
@@ -76,52 +62,16 @@ pub(crate) fn open_db(setup: &Setup, path: &Path, read_only: bool) -> std::resul
 fn take_lock(path: &Path) -> Result<File> {
     let beside = path.with_extension("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&beside);
-    let file = file.map_err(|e| directory(&beside, e))?;
+    let file = file.map_err(|e| place::error(&beside, e))?;
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::Error(e)) => return Err(directory(&beside, e)),
+            Err(TryLockError::Error(e)) => return Err(place::error(&beside, e)),
             // A handle that was dropped without close lets go when its last work on the pool is over.
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
         }
     }
     Err(held(path, &beside, TryLockError::WouldBlock))
-}
-
-/// Makes the directory and those above it, so that they survive power loss.
-fn make(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(path)?;
-    for parent in path.ancestors().skip(1).take(2) {
-        File::open(parent)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Refuses a range that overlaps another one on disk.
-fn refuse_siblings(namespace: &Path, groups: KeyGroups) -> Result<()> {
-    let entries = match fs::read_dir(namespace) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(directory(namespace, e)),
-    };
-    let range = groups.range();
-    for entry in entries {
-        let name = entry.map_err(|e| directory(namespace, e))?.file_name();
-        let Some((start, end)) = name.to_str().and_then(range_of) else { continue };
-        if start < range.end && range.start < end && (start..end) != range {
-            let sibling: PathBuf = namespace.join(&name);
-            return Err(Error::invalid(format!(
-                "key groups {groups} overlap those of the store in `{}`",
-                sibling.display()
-            ))
-            .about("groups")
-            .advise("open the range that is there, with the `key_groups` it was written with; rescale by archive and recover"));
-        }
-    }
-    Ok(())
 }
 
 fn is_lock(e: &rocksdb::Error) -> bool {
@@ -147,8 +97,8 @@ fn held(path: &Path, lock: &Path, e: impl std::error::Error + Send + Sync + 'sta
 #[cfg(target_os = "linux")]
 fn holder(file: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    let inode = fs::metadata(file).ok()?.ino().to_string();
-    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let inode = std::fs::metadata(file).ok()?.ino().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
     locks.lines().find_map(|line| {
         let mut words = line.split_whitespace().skip(4);
         let pid = words.next()?;

@@ -165,6 +165,7 @@ fn store_text(store: Store, server: Option<&Server>, data: &str) -> String {
     let (kind, options) = match server {
         Some(server) => server.options(),
         None if store == Store::Memory => return "kind = \"memory\"\nlimits = { key = \"16 KiB\" }".to_owned(),
+        None if store == Store::Redb => ("redb", format!("{{ path = {data} }}")),
         None => ("rocksdb", format!("{{ path = {data} }}")),
     };
     let durability = if matches!(store, Store::Redis | Store::Postgres) { KEPT } else { LOADED };

@@ -13,6 +13,8 @@ pub(crate) enum Store {
     /// In this process, on disk.
     #[default]
     Rocksdb,
+    /// In this process, in one file, by an engine in pure Rust.
+    Redb,
     /// In this process, gone with it; each run begins with the latest checkpoint.
     Memory,
     /// A private Redis server, for as long as the run takes.
@@ -35,6 +37,7 @@ impl Store {
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Rocksdb => "statehold-quickstart",
+            Self::Redb => "statehold-quickstart-redb",
             Self::Memory => "statehold-quickstart-memory",
             Self::Redis => "statehold-quickstart-redis",
             Self::RedisCluster => "statehold-quickstart-redis-cluster",
@@ -45,7 +48,7 @@ impl Store {
     /// Its name on the command line, if it has a server.
     pub(crate) fn server(self) -> Option<&'static str> {
         match self {
-            Self::Rocksdb | Self::Memory => None,
+            Self::Rocksdb | Self::Redb | Self::Memory => None,
             Self::Redis => Some("redis"),
             Self::RedisCluster => Some("redis-cluster"),
             Self::Postgres => Some("postgres"),
@@ -59,7 +62,7 @@ impl Store {
     pub(crate) fn start(self, folder: &Path) -> Result<Option<Server>> {
         let data = folder.join("server");
         Ok(match self {
-            Self::Rocksdb | Self::Memory => None,
+            Self::Rocksdb | Self::Redb | Self::Memory => None,
             Self::Redis => Some(Server::Redis(RedisServer::builder().keep_in(&data).start()?)),
             // What is lost in a kill comes back from the latest checkpoint.
             Self::RedisCluster => {

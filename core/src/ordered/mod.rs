@@ -22,6 +22,7 @@ mod meta;
 mod native;
 mod open;
 mod operate;
+pub mod place;
 mod publish;
 mod read;
 mod scan;

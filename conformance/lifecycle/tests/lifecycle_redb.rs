@@ -1,0 +1,11 @@
+//! Checkpoints on the redb backend.
+
+use statehold_conformance::{Site, Subject};
+use statehold_core::Options;
+use statehold_redb::RedbBackend;
+
+fn main() -> std::process::ExitCode {
+    statehold_lifecycle_tests::main(Subject::new(|dir| {
+        Site::new(RedbBackend, Options::new().with("path", dir.display().to_string()))
+    }))
+}
