@@ -73,11 +73,13 @@ fn the_descriptors_page_shows_a_mistake_as_it_is_told() {
 }
 
 #[test]
-fn the_rocksdb_page_has_every_option() {
+fn the_pages_of_engines_with_a_path_have_every_option() {
     let registry = Registry::default();
     let options = Options::new().with("path", "x").with("no_such_option", 1);
-    let mistake = registry.get("rocksdb").unwrap().capabilities(&options).unwrap_err();
-    assert_eq!(rows("docs/src/backends/rocksdb.md", "Options"), allowed(&mistake));
+    for kind in ["rocksdb", "redb"] {
+        let mistake = registry.get(kind).unwrap().capabilities(&options).unwrap_err();
+        assert_eq!(rows(&format!("docs/src/backends/{kind}.md"), "Options"), allowed(&mistake));
+    }
 }
 
 #[test]
