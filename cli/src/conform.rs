@@ -1,5 +1,7 @@
 //! `statehold conform`: the conformance suite on the engine of one store, never on its data.
 
+mod place;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -7,12 +9,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use statehold::{
-    Descriptor, Error, Registry, Result, StoreDescriptor,
-    core::{OptionReader, Options},
-};
-use statehold_conformance::{Category, Outcome, Report, Selection, Site, Subject};
+use statehold::{Descriptor, Error, Result, StoreDescriptor};
+use statehold_conformance::{Category, Document, Outcome, Selection, Subject, Totals};
 
+use self::place::site;
 use crate::{config::Config, out::Out};
 
 #[derive(clap::Args)]
@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Tell the result as JSON
     #[arg(long)]
     json: bool,
+    /// Write report.json and junit.xml into this folder too
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -64,22 +67,11 @@ impl From<Kind> for Category {
 struct Note {
     config: PathBuf,
     store: String,
+    /// Where the private server is.
+    server: Option<String>,
 }
 
 const NOTE: &str = "statehold-conform.json";
-
-/// The store's backend with its options, in a fresh place below `dir`.
-fn site(store: &StoreDescriptor, dir: &Path) -> Result<Site> {
-    // Each place has a backend of its own: some keep their content in themselves.
-    let backend = Registry::default().get(&store.kind)?.clone();
-    let has_path = OptionReader::new(&store.kind, &store.options).text("path")?.is_some();
-    let options: Options = match has_path {
-        true => store.options.clone().with("path", dir.join("store").display().to_string()),
-        false => store.options.clone(),
-    };
-    backend.capabilities(&options)?;
-    Ok(Site { backend, options })
-}
 
 /// Which store of the descriptor is meant.
 fn choose<'a>(descriptor: &'a Descriptor, name: Option<&str>) -> Result<(&'a str, &'a StoreDescriptor)> {
@@ -109,7 +101,7 @@ pub(crate) fn child() -> Option<ExitCode> {
             let note = fs::read(dir.join(NOTE)).map_err(|e| Error::internal("no note for the child").because(e))?;
             let note: Note = serde_json::from_slice(&note).map_err(|e| Error::internal("a damaged note").because(e))?;
             let descriptor = Descriptor::from_file(&note.config)?;
-            site(choose(&descriptor, Some(&note.store))?.1, dir)
+            site(choose(&descriptor, Some(&note.store))?.1, note.server.as_deref(), dir)
         };
         read().unwrap_or_else(|error| give_up(&error))
     });
@@ -119,25 +111,29 @@ pub(crate) fn child() -> Option<ExitCode> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let descriptor = arguments.config.descriptor()?;
     let (name, store) = choose(&descriptor, arguments.store.as_deref())?;
-    let place = format!("stores.{name}");
+    let table = format!("stores.{name}");
     // Before the first case: afterwards a mistake would end the program.
-    site(store, Path::new("")).map_err(|e| descriptor.locate(e.in_store(name), &place))?;
-    let note = Note { config: arguments.config.path()?, store: name.to_owned() };
+    site(store, None, Path::new("")).map_err(|e| descriptor.locate(e.in_store(name), &table))?;
+    let (_running, server) = place::server(store)?.unzip();
+    let note = Note { config: arguments.config.path()?, store: name.to_owned(), server: server.clone() };
     let note = serde_json::to_vec(&note).map_err(|e| Error::internal("no note for the child").because(e))?;
     let store = store.clone();
     let subject = Subject::new(move |dir| {
         let written = fs::write(dir.join(NOTE), &note).map_err(|e| Error::internal("cannot write a note").because(e));
-        written.and_then(|()| site(&store, dir)).unwrap_or_else(|error| give_up(&error))
+        written.and_then(|()| site(&store, server.as_deref(), dir)).unwrap_or_else(|error| give_up(&error))
     });
-    let report = statehold_conformance::run(&subject, &selection(arguments))?;
+    let document = Document::of(statehold_conformance::run(&subject, &selection(arguments))?);
+    if let Some(folder) = &arguments.report {
+        document.write(folder)?;
+    }
     let mut out = Out::new();
     if arguments.json {
-        out.json(&report)?;
+        out.json(&document)?;
     } else {
-        out.line(told(&report))?;
+        out.line(told(&document))?;
     }
     out.finish()?;
-    let failed = report.failures().count();
+    let Document { report, totals: Totals { failed, .. }, .. } = document;
     if failed == 0 {
         return Ok(());
     }
@@ -161,7 +157,8 @@ fn selection(arguments: &Arguments) -> Selection {
     }
 }
 
-fn told(report: &Report) -> String {
+fn told(document: &Document) -> String {
+    let Document { report, totals: Totals { passed, failed, skipped }, .. } = document;
     let mut text = String::new();
     for case in &report.cases {
         let (mark, more) = match &case.outcome {
@@ -171,7 +168,6 @@ fn told(report: &Report) -> String {
         };
         text.push_str(&format!("{mark} {:8} {}{more}\n", case.clause, case.name));
     }
-    let (passed, failed, skipped) = report.counts();
     text.push_str(&format!(
         "\n{}: {passed} passed, {failed} failed, {skipped} skipped; seed {}",
         report.kind, report.seed

@@ -1,16 +1,22 @@
 //! [`main`]: the suite as a test binary.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::{Case, Selection, Subject, crash_child, run::run_case};
+use statehold_core::Result;
+
+use crate::{
+    Case, Document, Outcome, Selection, Subject, Totals, crash_child,
+    run::{run_case, run_each},
+};
 
 /// Runs the suite on `subject` as a test binary with `harness = false`: one test a
 /// case, named after its clause, under `cargo test` and `cargo nextest` alike. What the backend
 /// does not declare is reported as ignored, with the reason.
 ///
-/// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the random data; the seed is printed.
+/// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the random data; the seed is printed. With `STATEHOLD_REPORT` set to
+/// a folder the cases run one after the other, and [`report.json` and `junit.xml`](Document) are written there.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "one line at the caller")]
 pub fn main(subject: Subject) -> ExitCode {
@@ -28,9 +34,33 @@ pub fn main(subject: Subject) -> ExitCode {
     if !arguments.list {
         eprintln!("seed: STATEHOLD_SEED={}", selection.seed);
     }
+    if let Some(folder) = std::env::var_os("STATEHOLD_REPORT").filter(|_| !arguments.list) {
+        let selection = Selection { filter: arguments.filter, ..(*selection).clone() };
+        return reported(&subject, &selection, Path::new(&folder)).unwrap_or_else(|error| {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        });
+    }
     let taken = crate::all_cases().into_iter().filter(|case| selection.takes(case));
     let trials = taken.map(|case| trial(case, subject.clone(), selection.clone())).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Runs the cases and writes what became of them.
+fn reported(subject: &Subject, selection: &Selection, folder: &Path) -> Result<ExitCode> {
+    let report = run_each(subject, selection, |case| match &case.outcome {
+        Outcome::Passed => eprintln!("{} ... ok", case.name),
+        Outcome::Failed { message } => eprintln!("{} ... FAILED\n{message}\n", case.name),
+        Outcome::Skipped { reason } => eprintln!("{} ... skipped: {reason}", case.name),
+    })?;
+    let document = Document::of(report);
+    document.write(folder)?;
+    let Totals { passed, failed, skipped } = document.totals;
+    eprintln!(
+        "\n{passed} passed, {failed} failed, {skipped} skipped; see report.json and junit.xml in {}",
+        folder.display()
+    );
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn trial(case: Case, subject: Subject, selection: Arc<Selection>) -> Trial {

@@ -60,14 +60,4 @@ impl Report {
     pub fn failures(&self) -> impl Iterator<Item = &CaseReport> {
         self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed { .. }))
     }
-
-    /// How many passed, failed and were skipped.
-    #[must_use]
-    pub fn counts(&self) -> (usize, usize, usize) {
-        self.cases.iter().fold((0, 0, 0), |(passed, failed, skipped), case| match case.outcome {
-            Outcome::Passed => (passed + 1, failed, skipped),
-            Outcome::Failed { .. } => (passed, failed + 1, skipped),
-            Outcome::Skipped { .. } => (passed, failed, skipped + 1),
-        })
-    }
 }

@@ -85,6 +85,14 @@ pub fn all_cases() -> Vec<Case> {
 /// # Errors
 /// What the backend's [`capabilities`](statehold_core::Backend::capabilities) failed with.
 pub fn run(subject: &Subject, selection: &Selection) -> Result<Report> {
+    run_each(subject, selection, |_| ())
+}
+
+/// As [`run`], and tells `done` of each case as it ends.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&CaseReport)) -> Result<Report> {
     let dir = TempDir::new().map_err(|e| statehold_core::Error::internal("no temporary directory").because(e))?;
     let site = subject.site(dir.path());
     let capabilities = site.backend.capabilities(&site.options)?;
@@ -97,13 +105,15 @@ pub fn run(subject: &Subject, selection: &Selection) -> Result<Report> {
                 Err(failure) => Outcome::Failed { message: failure.to_string() },
             },
         };
-        CaseReport {
+        let report = CaseReport {
             clause: case.clause(),
             name: case.name().to_owned(),
             category: case.category(),
             outcome,
             millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }
+        };
+        done(&report);
+        report
     });
     Ok(Report { kind: site.backend.kind().to_owned(), seed: selection.seed, cases: cases.collect() })
 }

@@ -160,6 +160,13 @@ fn cap_1_an_engine_is_held_to_the_contract_without_touching_the_stores_data() {
     let arguments = ["conform", "--filter", "kv_1", "--seed", "7", "--cases", "4"];
     let told = ok(here, &with(&arguments));
     assert!(told.contains("rocksdb: ") && told.contains(" 0 failed, ") && told.contains("ok   KV-1"), "{told}");
+    ok(here, &with(&["conform", "--filter", "kv_1", "--report", "proof"]));
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(here.join("proof/report.json")).unwrap()).unwrap();
+    assert_eq!((&report["schema"], &report["kind"]), (&1.into(), &"rocksdb".into()));
+    assert_eq!(report["totals"]["failed"], 0);
+    assert_eq!(report["clauses"]["KV-1"]["passed"], report["totals"]["passed"]);
+    assert!(std::fs::read_to_string(here.join("proof/junit.xml")).unwrap().contains("testsuite name=\"KV-1\""));
     let crash = ok(here, &with(&["conform", "--category", "crash", "--filter", "second_process"]));
     assert!(crash.contains("ok   OWN-1"), "{crash}");
     assert!(fails(here, &with(&["conform", "--store", "x"]), 2).contains("there is no store `x`"));
