@@ -114,3 +114,29 @@ pub(crate) fn number(id: i32) -> Result<StateId> {
 pub(crate) fn id(state: StateId) -> i32 {
     i32::try_from(state.0).unwrap_or(-1)
 }
+
+#[cfg(test)]
+mod tests {
+    use statehold_core::Model;
+
+    use super::*;
+
+    /// A commit that trusts `incarnation` writes without a look at the states: it must stand for all of them.
+    #[test]
+    fn an_incarnation_stands_for_all_states_or_for_none() {
+        let spec = |name| StateSpec::bytes(name, Model::Kv).unwrap();
+        let catalog = Catalog::default();
+        catalog.replace(&[(StateId(1), spec("one"))], 3);
+        catalog.add(StateId(2), &spec("two"), 3);
+        assert_eq!(catalog.known().incarnation, 3);
+        // Somebody dropped a state before this one was registered: the first may be gone.
+        catalog.add(StateId(3), &spec("three"), 4);
+        assert_eq!(catalog.known().incarnation, 0);
+        catalog.add(StateId(4), &spec("four"), 4);
+        assert_eq!(catalog.known().incarnation, 0);
+        catalog.replace(&[(StateId(3), spec("three")), (StateId(4), spec("four"))], 4);
+        assert_eq!(catalog.known().incarnation, 4);
+        assert!(catalog.known().has([StateId(3), StateId(4)].into_iter()));
+        assert!(!catalog.known().has([StateId(1)].into_iter()));
+    }
+}
