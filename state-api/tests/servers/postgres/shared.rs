@@ -1,5 +1,10 @@
 //! Many owners.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use bytes::Bytes;
 use sqlx::query_scalar;
 use statehold::{
@@ -82,16 +87,19 @@ async fn life_10_puts_beside_a_drop_by_another_owner_leave_nothing_in_the_droppe
         let name = format!("dropped{round}");
         let dropped = one.register(&StateSpec::bytes(&name, Model::Kv).unwrap()).await.unwrap();
         assert_eq!(two.register(&StateSpec::bytes(&name, Model::Kv).unwrap()).await.unwrap(), dropped);
+        let gone = Arc::new(AtomicBool::new(false));
         let putting = {
-            let two = two.clone();
+            let (two, gone) = (two.clone(), gone.clone());
             tokio::spawn(async move {
                 // One at a time, and two states at once.
                 for n in 0.. {
                     let states = [kept, dropped];
                     let states = if n % 2 == 0 { &states[1..] } else { &states[..] };
+                    let begun_after = gone.load(Ordering::SeqCst);
                     if let Err(error) = put(&*two, states, &format!("key{}", n % 50)).await {
                         return (n, error);
                     }
+                    assert!(!begun_after, "a put that began after the drop went in");
                 }
                 unreachable!("puts go on without an end")
             })
@@ -101,6 +109,7 @@ async fn life_10_puts_beside_a_drop_by_another_owner_leave_nothing_in_the_droppe
             tokio::task::yield_now().await;
         }
         one.drop_state(dropped).await.unwrap();
+        gone.store(true, Ordering::SeqCst);
         let (count, error) = putting.await.unwrap();
         assert_eq!(error.kind(), ErrorKind::Fenced, "after {count} puts: {error}");
         put(&*two, &[kept], "key").await.unwrap();
