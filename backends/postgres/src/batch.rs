@@ -190,7 +190,7 @@ impl Statement {
     }
 
     /// Only puts of whole records that take no number from their stripes, under no condition and without a marker.
-    pub(crate) fn is_plain(&self) -> bool {
+    fn is_plain(&self) -> bool {
         let others = [&self.conditions.key, &self.ranges.0, &self.trims.0, &self.deletes.0, &self.heads];
         let drawn = self.revisions.given().or(self.ordinals.given());
         self.marker.is_none() && drawn.is_none() && others.iter().all(|keys| keys.is_empty())
@@ -282,8 +282,8 @@ impl Puts {
 /// What the commit function answers.
 #[derive(Default)]
 pub(crate) struct Answer {
-    /// It took the way of plain puts.
-    pub(crate) plain: bool,
+    /// The catalog that the statement was made from is not the store's any more.
+    pub(crate) stale: bool,
     pub(crate) outcome: String,
     pub(crate) incarnation: Option<i32>,
     pub(crate) bases: Option<Vec<i64>>,
@@ -300,12 +300,13 @@ impl Work for Statement {
 
     async fn run(&self, on: &mut PgConnection) -> Result<Answer, SqlError> {
         if self.is_plain() && plain::is_put(self, on).await? {
-            return Ok(Answer { plain: true, outcome: "committed".to_owned(), ..Answer::default() });
+            return Ok(Answer { outcome: "committed".to_owned(), ..Answer::default() });
         }
         let arguments = self.arguments().map_err(SqlError::Encode)?;
         let row: PgRow = query_with(SQL, arguments).fetch_one(on).await?;
         Ok(Answer {
-            plain: false,
+            // Plain puts were refused before.
+            stale: self.is_plain(),
             outcome: row.try_get("outcome")?,
             incarnation: row.try_get("incarnation")?,
             bases: row.try_get("bases")?,

@@ -41,7 +41,7 @@ impl Inner {
         statement.now = flip(self.clock.now().0);
         drop(batch);
         let answer = self.pool.write(&statement).await?;
-        if statement.is_plain() && !answer.plain && answer.outcome == "committed" {
+        if answer.stale && answer.outcome == "committed" {
             // States are gone since; the next plain commit is to be a short one again. It is in, whatever this says.
             let _ = self.states().await;
         }

@@ -2,12 +2,11 @@
 
 mod cluster;
 mod cuts;
-mod disk;
 mod faults;
+mod needs_root;
 mod opening;
 mod refusals;
 mod security;
 mod support;
-mod vanished;
 
 pub(crate) use support::{admin, info};

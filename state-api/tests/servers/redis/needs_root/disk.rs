@@ -6,17 +6,14 @@ use statehold::{
     testing::servers::{RedisServer, SmallDisk},
 };
 
-use super::support::{commit, open, open_as, options, put, register, server_with, value};
+use super::super::support::{commit, open, open_as, options, put, register, server_with, value};
 
-/// A server whose data lie on a disk of their own; nothing, and a word about it, without the right to mount one.
-fn on_small_disk(sync: &str) -> Option<(SmallDisk, RedisServer)> {
-    let Some(disk) = SmallDisk::mount(8) else {
-        eprintln!("not tested: no tmpfs can be mounted, which takes root");
-        return None;
-    };
+/// A server whose data lie on a disk of their own.
+fn on_small_disk(sync: &str) -> (SmallDisk, RedisServer) {
+    let disk = SmallDisk::mount(8).expect("root mounts a tmpfs");
     let dir = disk.path().display().to_string();
     let server = server_with(|s| s.setting("dir", &dir).setting("appendfsync", sync));
-    Some((disk, server))
+    (disk, server)
 }
 
 /// Puts values of 64 KiB until one is refused; how many were taken, and the refusal.
@@ -36,7 +33,7 @@ async fn put_until_full(
 /// With `everysec` the server stays and refuses; what it had acknowledged it still writes once there is room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_3_a_full_disk_refuses_writes_and_takes_them_when_there_is_room() {
-    let Some((disk, mut server)) = on_small_disk("everysec") else { return };
+    let (disk, mut server) = on_small_disk("everysec");
     let store = open_as(options(&server.url()), Durability::Visible, Ownership::Exclusive).await.unwrap();
     let state = register(&*store, Model::Kv).await;
     let ballast = disk.fill(1 << 20).unwrap();
@@ -64,7 +61,7 @@ async fn own_3_a_full_disk_refuses_writes_and_takes_them_when_there_is_room() {
 /// With `always` the server ends rather than acknowledge what it could not write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_3_a_server_that_a_full_disk_ended_has_all_that_it_acknowledged() {
-    let Some((disk, mut server)) = on_small_disk("always") else { return };
+    let (disk, mut server) = on_small_disk("always");
     let store = open(options(&server.url())).await.unwrap();
     let state = register(&*store, Model::Kv).await;
     let ballast = disk.fill(1 << 20).unwrap();
