@@ -35,7 +35,7 @@ impl Host {
         let (near, address) = (net(1), net(2));
         assert!(ip(&format!("netns add {name}")), "root makes a network namespace");
         let folder = Folder::temporary("statehold-redis-", None).unwrap();
-        let mut host = Self { name: name.clone(), address: address.clone(), server: None, folder: folder };
+        let mut host = Self { name: name.clone(), address: address.clone(), server: None, folder };
         assert!(ip(&format!("link add {name}a type veth peer name {name}b netns {name}")));
         assert!(ip(&format!("addr add {near}/30 dev {name}a")) && ip(&format!("link set {name}a up")));
         assert!(ip(&format!("-n {name} addr add {address}/30 dev {name}b")));
