@@ -33,6 +33,7 @@ pub(crate) enum Need {
     Visible,
     Exclusive,
     ReadOnly,
+    Shared,
     /// A second exclusive owner is refused.
     Held,
     /// A second exclusive owner takes over.
@@ -62,6 +63,7 @@ impl Need {
             Self::Visible => (of.durability.contains(&Durability::Visible), "durability `visible` is not declared"),
             Self::Exclusive => (of.ownership.contains(&Ownership::Exclusive), "exclusive ownership is not declared"),
             Self::ReadOnly => (of.ownership.contains(&Ownership::ReadOnly), "read-only ownership is not declared"),
+            Self::Shared => (of.ownership.contains(&Ownership::Shared), "shared ownership is not declared"),
             Self::Held => (of.claims == Claims::Held, "a second owner takes over: OWN-1 tests that"),
             Self::Fencing => (of.claims == Claims::Fencing, "a second owner is refused: OWN-1 tests that"),
             Self::NoRevisions => (!of.revisions, "revisions are declared: KV-5 tests them"),

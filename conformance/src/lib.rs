@@ -18,7 +18,8 @@
 //! A failing test reads as clause, case and seed. What a backend does not declare is not tested
 //! but must be refused, and is listed as ignored with the reason; a skip is never a pass.
 //!
-//! It is: the functional cases, a model of all operations that random sequences are compared with,
+//! It is: the functional cases, a model of all operations that random sequences are compared with, histories of
+//! clients at work at once that are searched for an order ([`linearisable`]),
 //! crash cases that kill a child process, [`differential`], which leads several engines through the same sequences,
 //! and [`mutants`], broken backends that prove the suite itself.
 //! It is not: a benchmark, nor a test of the typed state API.
@@ -35,6 +36,7 @@ mod differential;
 mod document;
 mod failure;
 mod harness;
+mod history;
 mod model;
 pub mod mutants;
 mod native;
@@ -52,6 +54,7 @@ pub use differential::differential;
 pub use document::{Document, Totals};
 pub use failure::Failure;
 pub use harness::main;
+pub use history::{Histories, linearisable};
 pub use report::{CaseReport, Outcome, Report};
 pub use run::{Selection, all_cases, run, run_each};
 pub use subject::{Site, Subject};

@@ -5,6 +5,7 @@ mod cap;
 mod condition;
 mod cut;
 mod drop;
+mod history;
 mod kv;
 mod life;
 mod list;
@@ -31,6 +32,7 @@ pub(crate) const FAMILIES: &[&[Case]] = &[
     map::CASES,
     batch::CASES,
     condition::CASES,
+    history::CASES,
     marker::CASES,
     life::CASES,
     cut::CASES,
