@@ -1,10 +1,12 @@
 //! [`Case`]: one sentence of the contract that a backend is held to.
 
+use std::path::Path;
+
 use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use statehold_core::{AtomicScope, Capabilities, Claims, Durability, Ownership};
 
-use crate::{context::Context, failure::Verdict};
+use crate::{context::Context, failure::Verdict, subject::Site};
 
 /// What kind of proof a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +18,13 @@ pub enum Category {
     Model,
     /// A child process is killed in the middle of its work and its store opened again.
     Crash,
+    /// What durability `power` means: syncs are watched, and a disk loses what was not synced.
+    Power,
+}
+
+impl Category {
+    /// Every category.
+    pub const ALL: [Self; 4] = [Self::Functional, Self::Model, Self::Crash, Self::Power];
 }
 
 /// What a case needs the backend to declare, or not to declare.
@@ -30,6 +39,7 @@ pub(crate) enum Need {
     Persistent,
     StoreScope,
     Process,
+    Power,
     Visible,
     Exclusive,
     ReadOnly,
@@ -45,6 +55,12 @@ pub(crate) enum Need {
     NoLoading,
     NoNative,
     NoStoreScope,
+    /// The store's files lie in the directory that its site is given.
+    OnDisk,
+    /// System calls can be watched.
+    Tracing,
+    /// Disks can be mounted, and lose their power.
+    PowerLoss,
 }
 
 impl Need {
@@ -60,6 +76,7 @@ impl Need {
             Self::Persistent => (of.persistent, "the store is not persistent"),
             Self::StoreScope => (of.scope == AtomicScope::Store, "the atomic scope is the key group"),
             Self::Process => (of.durability.contains(&Durability::Process), "durability `process` is not declared"),
+            Self::Power => (of.durability.contains(&Durability::Power), "durability `power` is not declared"),
             Self::Visible => (of.durability.contains(&Durability::Visible), "durability `visible` is not declared"),
             Self::Exclusive => (of.ownership.contains(&Ownership::Exclusive), "exclusive ownership is not declared"),
             Self::ReadOnly => (of.ownership.contains(&Ownership::ReadOnly), "read-only ownership is not declared"),
@@ -72,6 +89,7 @@ impl Need {
             Self::NoSnapshots => (!of.snapshots, "snapshots are declared: LIFE-2 tests them"),
             Self::NoLoading => (!of.loading, "loading is declared: LIFE-5 tests it"),
             Self::NoNative => (!of.native_archive, "native archives are declared: LIFE-3 tests them"),
+            Self::OnDisk | Self::Tracing | Self::PowerLoss => (true, ""),
             Self::NoStoreScope => (of.scope != AtomicScope::Store, "the atomic scope is the store: BATCH-1 tests it"),
         };
         (!met).then_some(reason)
@@ -120,10 +138,16 @@ impl Case {
         }
     }
 
-    /// Why a backend with these capabilities need not pass the case; `None` if it must.
+    /// Why a backend with these capabilities need not pass the case; `None` if it must, where this machine can tell.
     #[must_use]
     pub fn skipped_by(&self, capabilities: &Capabilities) -> Option<&'static str> {
         self.needs.iter().find_map(|need| need.unmet(capabilities))
+    }
+
+    /// Why the case is not run on `site`: what is not declared, or what this machine lacks.
+    pub(crate) fn skipped_on(&self, site: &Site, dir: &Path, capabilities: &Capabilities) -> Option<&'static str> {
+        self.skipped_by(capabilities)
+            .or_else(|| self.needs.iter().find_map(|need| crate::power::lacking(*need, site, dir)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`Context`]: what a case works with: a fresh site, a clock that stands, threads, a seed.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -48,7 +48,9 @@ pub(crate) struct Context {
     subject: Subject,
     site: Site,
     resources: Resources,
-    dir: TempDir,
+    dir: PathBuf,
+    /// Removes the directory with the case.
+    _kept: Option<TempDir>,
 }
 
 impl std::fmt::Debug for Context {
@@ -61,17 +63,29 @@ impl Context {
     /// A fresh site of `subject`. Must be called within a tokio runtime.
     pub(crate) fn new(subject: &Subject, seed: u64, cases: u32) -> std::result::Result<Self, Failure> {
         let dir = TempDir::with_prefix("statehold-conformance-")?;
-        let site = subject.site(dir.path());
+        let cx = Self::in_dir(subject, dir.path(), seed, cases)?;
+        Ok(Self { _kept: Some(dir), ..cx })
+    }
+
+    /// The site that lies in `dir`, which somebody else keeps.
+    fn in_dir(subject: &Subject, dir: &Path, seed: u64, cases: u32) -> std::result::Result<Self, Failure> {
+        let site = subject.site(dir);
         let capabilities = site.backend.capabilities(&site.options)?;
         let clock = Arc::new(ManualClock::new(START));
         let pool = Arc::new(RuntimeThreads(tokio::runtime::Handle::current()));
         let resources = Resources::new(pool).with_clock(clock.clone()).with_memory(64 << 20);
-        Ok(Self { clock, capabilities, seed, cases, subject: subject.clone(), site, resources, dir })
+        let subject = subject.clone();
+        Ok(Self { clock, capabilities, seed, cases, subject, site, resources, dir: dir.to_owned(), _kept: None })
     }
 
     /// Another fresh site of the same subject, with its own clock.
     pub(crate) fn elsewhere(&self) -> std::result::Result<Self, Failure> {
         Self::new(&self.subject, self.seed, self.cases)
+    }
+
+    /// The site of the same subject in `dir`, which somebody else keeps.
+    pub(crate) fn inside(&self, dir: &Path) -> std::result::Result<Self, Failure> {
+        Self::in_dir(&self.subject, dir, self.seed, self.cases)
     }
 
     /// What the subject makes of `dir`.
@@ -84,7 +98,7 @@ impl Context {
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     pub(crate) fn dice(&self) -> Dice {

@@ -15,7 +15,8 @@ use crate::{
 /// case, named after its clause, under `cargo test` and `cargo nextest` alike. What the backend
 /// does not declare is reported as ignored, with the reason.
 ///
-/// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the random data; the seed is printed. With `STATEHOLD_REPORT` set to
+/// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the random data; the seed is printed. `STATEHOLD_ROUNDS` repeats each
+/// case with other data. With `STATEHOLD_REPORT` set to
 /// a folder the cases run one after the other, and [`report.json` and `junit.xml`](Document) are written there.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "one line at the caller")]
@@ -68,7 +69,7 @@ fn trial(case: Case, subject: Subject, selection: Arc<Selection>) -> Trial {
         let dir = tempfile::TempDir::new()?;
         let site = subject.site(dir.path());
         let capabilities = site.backend.capabilities(&site.options).map_err(|e| Failed::from(e.to_string()))?;
-        if let Some(reason) = case.skipped_by(&capabilities) {
+        if let Some(reason) = case.skipped_on(&site, dir.path(), &capabilities) {
             return Ok(Completion::ignored_with(reason));
         }
         run_case(&case, &subject, &selection).map_err(|failure| Failed::from(failure.to_string()))?;

@@ -20,7 +20,7 @@
 //!
 //! It is: the functional cases, a model of all operations that random sequences are compared with, histories of
 //! clients at work at once that are searched for an order ([`linearisable`]),
-//! crash cases that kill a child process, [`differential`], which leads several engines through the same sequences,
+//! crash cases that kill a child process, cases that take a disk its power, [`differential`], which leads several engines through the same sequences,
 //! and [`mutants`], broken backends that prove the suite itself.
 //! It is not: a benchmark, nor a test of the typed state API.
 
@@ -41,6 +41,7 @@ mod model;
 pub mod mutants;
 mod native;
 mod poll;
+mod power;
 mod report;
 mod run;
 mod state;
@@ -56,5 +57,5 @@ pub use failure::Failure;
 pub use harness::main;
 pub use history::{Histories, linearisable};
 pub use report::{CaseReport, Outcome, Report};
-pub use run::{Selection, all_cases, run, run_each};
+pub use run::{Level, Selection, all_cases, run, run_each};
 pub use subject::{Site, Subject};

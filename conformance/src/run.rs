@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use futures::FutureExt;
+use serde::{Deserialize, Serialize};
 use statehold_core::Result;
 use tempfile::TempDir;
 
@@ -23,7 +24,34 @@ pub struct Selection {
     pub seed: u64,
     /// How many random sequences a model case tries.
     pub cases: u32,
+    /// How often each case is run, each time with other data.
+    pub rounds: u32,
 }
+
+/// How much is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// The backend answers as the contract says: functional and model cases, once.
+    Conformant,
+    /// It also keeps its word when processes are killed and power is lost, over several rounds.
+    Certified,
+}
+
+impl Level {
+    /// What the level asks for, with a seed of its own.
+    #[must_use]
+    pub fn selection(self) -> Selection {
+        let (categories, rounds) = match self {
+            Self::Conformant => (vec![Category::Functional, Category::Model], 1),
+            Self::Certified => (Category::ALL.to_vec(), CERTIFIED_ROUNDS),
+        };
+        Selection { categories, rounds, ..Selection::default() }
+    }
+}
+
+/// How many rounds certify unless told otherwise.
+const CERTIFIED_ROUNDS: u32 = 3;
 
 /// How many random sequences a model case tries unless told otherwise.
 const DEFAULT_CASES: u32 = 64;
@@ -33,23 +61,26 @@ impl Default for Selection {
     fn default() -> Self {
         let seed = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0);
         let categories = vec![Category::Functional, Category::Model];
-        Self { categories, filter: None, seed, cases: DEFAULT_CASES }
+        Self { categories, filter: None, seed, cases: DEFAULT_CASES, rounds: 1 }
     }
 }
 
 impl Selection {
-    /// All categories; seed and number of cases from `STATEHOLD_SEED` and `STATEHOLD_CASES` where they are set.
+    /// All categories; seed, number of cases and rounds from `STATEHOLD_SEED`, `STATEHOLD_CASES` and
+    /// `STATEHOLD_ROUNDS` where they are set.
     ///
     /// # Errors
     /// `InvalidInput` if one of them is not a number.
     pub fn from_env() -> Result<Self> {
-        let mut selection = Self::default();
-        selection.categories.push(Category::Crash);
+        let mut selection = Self { categories: Category::ALL.to_vec(), ..Self::default() };
         if let Some(seed) = number("STATEHOLD_SEED")? {
             selection.seed = seed;
         }
         if let Some(cases) = number("STATEHOLD_CASES")? {
             selection.cases = u32::try_from(cases).unwrap_or(u32::MAX);
+        }
+        if let Some(rounds) = number("STATEHOLD_ROUNDS")? {
+            selection.rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         }
         Ok(selection)
     }
@@ -72,7 +103,8 @@ fn number(variable: &str) -> Result<Option<u64>> {
 /// Every case of the suite, in the contract's order.
 #[must_use]
 pub fn all_cases() -> Vec<Case> {
-    let families = crate::cases::FAMILIES.iter().chain([&crate::model::CASES, &crate::crash::CASES]);
+    let families =
+        crate::cases::FAMILIES.iter().chain([&crate::model::CASES, &crate::crash::CASES, &crate::power::CASES]);
     families.flat_map(|family| family.iter().copied()).collect()
 }
 
@@ -98,7 +130,7 @@ pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&
     let capabilities = site.backend.capabilities(&site.options)?;
     let cases = all_cases().into_iter().filter(|case| selection.takes(case)).map(|case| {
         let began = Instant::now();
-        let outcome = match case.skipped_by(&capabilities) {
+        let outcome = match case.skipped_on(&site, dir.path(), &capabilities) {
             Some(reason) => Outcome::Skipped { reason: reason.to_owned() },
             None => match run_case(&case, subject, selection) {
                 Ok(()) => Outcome::Passed,
@@ -118,8 +150,19 @@ pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&
     Ok(Report { kind: site.backend.kind().to_owned(), seed: selection.seed, cases: cases.collect() })
 }
 
-/// Runs one case on a runtime of its own.
+/// Runs one case, as often as there are rounds.
 pub(crate) fn run_case(case: &Case, subject: &Subject, selection: &Selection) -> Verdict {
+    // The first round has the seed that was given, so that a failure is repeated by its own in one round.
+    let mut seed = selection.seed;
+    for _ in 0..selection.rounds {
+        run_round(case, subject, &Selection { seed, ..selection.clone() })?;
+        seed = mix(seed.wrapping_add(1));
+    }
+    Ok(())
+}
+
+/// Runs one case on a runtime of its own.
+fn run_round(case: &Case, subject: &Subject, selection: &Selection) -> Verdict {
     // Model cases derive a seed a sequence, so that one sequence can be replayed alone.
     let seed = match case.category() {
         Category::Model => selection.seed,

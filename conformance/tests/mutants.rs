@@ -19,7 +19,7 @@ fn memory() -> Subject {
 
 fn functional(subject: &Subject) -> Result<Report, Failed> {
     let categories = vec![Category::Functional];
-    let selection = Selection { categories, filter: None, seed: SEED, cases: 1 };
+    let selection = Selection { categories, filter: None, seed: SEED, cases: 1, rounds: 1 };
     run(subject, &selection).map_err(|error| Failed::from(error.to_string()))
 }
 

@@ -1,83 +1,29 @@
 //! The part of crash cases that kills, opens again and compares.
 
-use std::{
-    io::{BufRead, BufReader, Lines},
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use std::collections::BTreeSet;
 
-use statehold_core::{Durability, ErrorKind, Unclean};
+use statehold_core::{Durability, ErrorKind, Model, Unclean};
 
 use super::{
-    child::{DIR, TASK},
-    task::{Content, Ledger, ROWS, Task, WRITER, recovered_spec},
+    task::{Content, Ledger, ROWS, Task, WIDE, WRITER, recovered_spec},
+    victim::{Victim, number},
 };
 use crate::{
     context::{Context, GROUPS},
-    failure::{Failure, Verdict, ensure, ensure_eq, refused},
-    state::State,
+    failure::{Verdict, ensure, ensure_eq, refused},
+    state::{State, bytes, commit_marked},
 };
 
-/// A child at work. Dropping it kills it.
-struct Victim {
-    process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Victim {
-    fn start(cx: &Context, task: Task) -> Result<Self, Failure> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .env(TASK, task.name())
-            .env(DIR, cx.dir())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let out = process.stdout.take().ok_or_else(|| Failure::new("the child has no output"))?;
-        Ok(Self { process, lines: BufReader::new(out).lines() })
-    }
-
-    /// Waits until the child has said `n` things; answers the last.
-    fn listen(&mut self, n: usize) -> Result<String, Failure> {
-        let mut last = String::new();
-        for _ in 0..n {
-            last =
-                self.lines.next().ok_or_else(|| Failure::new("the child ended by itself: see its error above"))??;
-        }
-        Ok(last)
-    }
-
-    /// Kills the child with SIGKILL; answers what it had said meanwhile.
-    fn kill(mut self) -> Result<Vec<String>, Failure> {
-        self.process.kill()?;
-        self.process.wait()?;
-        let mut said = Vec::new();
-        for line in self.lines.by_ref() {
-            said.push(line?);
-        }
-        Ok(said)
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn number(said: &str) -> Result<u64, Failure> {
-    said.parse().map_err(|_| Failure::new(format!("the child said `{said}`")))
-}
-
-pub(super) async fn life_1_a_killed_writer_loses_nothing_acknowledged(cx: &Context) -> Verdict {
+/// Kills a writer and checks what the store holds, `rounds` times.
+async fn kill_writers(cx: &Context, task: Task, rounds: usize, durability: Option<Durability>) -> Verdict {
     let mut dice = cx.dice();
-    for round in 0..8 {
-        let mut victim = Victim::start(cx, Task::Commit)?;
+    for round in 0..rounds {
+        let mut victim = Victim::start(cx, task)?;
         let mut acknowledged = number(&victim.listen(1 + dice.below(300))?)?;
         if let Some(last) = victim.kill()?.last() {
             acknowledged = number(last)?;
         }
-        let store = cx.open().await?;
+        let store = cx.open_with(|request| request.durability = durability.unwrap_or(request.durability)).await?;
         let ledger = Ledger::open(&store).await?;
         let (sequence, position) = store.last_marker(WRITER).await?.unwrap_or_default();
         // One commit may have been under way, whole or not at all.
@@ -91,6 +37,58 @@ pub(super) async fn life_1_a_killed_writer_loses_nothing_acknowledged(cx: &Conte
             ledger.expected(sequence),
             "round {round}: the store after {sequence} commits"
         );
+        store.close().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn life_1_a_killed_writer_loses_nothing_acknowledged(cx: &Context) -> Verdict {
+    kill_writers(cx, Task::Commit, 8, None).await
+}
+
+pub(super) async fn life_1_a_killed_writer_at_power_loses_nothing_acknowledged(cx: &Context) -> Verdict {
+    kill_writers(cx, Task::CommitPower, 3, Some(Durability::Power)).await
+}
+
+pub(super) async fn batch_1_a_killed_writer_leaves_each_batch_whole_or_absent(cx: &Context) -> Verdict {
+    let mut dice = cx.dice();
+    for round in 0..8 {
+        let mut victim = Victim::start(cx, Task::CommitWide)?;
+        let mut acknowledged = number(&victim.listen(1 + dice.below(20))?)?;
+        if let Some(last) = victim.kill()?.last() {
+            acknowledged = number(last)?;
+        }
+        let store = cx.open().await?;
+        let kv = State::register(&store, "wide", Model::Kv, |_| {}).await?;
+        let entries = kv.entries().await?;
+        ensure_eq!(entries.len(), WIDE, "round {round}: the records of a batch");
+        let found: BTreeSet<_> = entries.into_iter().map(|entry| entry.payload).collect();
+        let either = [acknowledged, acknowledged + 1].map(|n| BTreeSet::from([bytes(n.to_string())]));
+        ensure!(
+            either.contains(&found),
+            "round {round}: batch {acknowledged} was acknowledged, and the store holds parts of {found:?}"
+        );
+        store.close().await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn batch_4_a_commit_sent_again_after_a_kill_is_applied_once(cx: &Context) -> Verdict {
+    let mut dice = cx.dice();
+    for round in 0..8 {
+        let mut victim = Victim::start(cx, Task::Commit)?;
+        let mut acknowledged = number(&victim.listen(1 + dice.below(40))?)?;
+        if let Some(last) = victim.kill()?.last() {
+            acknowledged = number(last)?;
+        }
+        let store = cx.open().await?;
+        let ledger = Ledger::open(&store).await?;
+        // Nobody knows what became of the next one: it is sent again, twice.
+        let next = acknowledged + 1;
+        for _ in 0..2 {
+            commit_marked(&*store, Ledger::marker(next), Vec::new(), ledger.batch(next)).await?;
+        }
+        ensure_eq!(ledger.found().await?, ledger.expected(next), "round {round}: the store after {next} commits");
         store.close().await?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    ArchiveSource, ArchiveStep, KeyGroup, Marker, Model, Mutation, Result, Row, StateSpec, Store, WriterId,
+    ArchiveSource, ArchiveStep, Durability, KeyGroup, Marker, Model, Mutation, Result, Row, StateSpec, Store, WriterId,
 };
 
 use crate::{
@@ -15,33 +15,69 @@ use crate::{
 
 /// What a child does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Task {
+pub(crate) enum Task {
     /// Commits numbered batches for ever, and says each number when it is acknowledged.
     Commit,
     /// The same in a `Visible` store.
     CommitVisible,
+    /// The same in a `Process` store.
+    CommitProcess,
+    /// The same in a `Power` store.
+    CommitPower,
+    /// The same, [`FEW`] times.
+    CommitFew,
+    /// Writes one number to [`WIDE`] records in one batch, then the next number.
+    CommitWide,
     /// Recovers one content and another in turns, and says each step.
     Recover,
 }
 
 impl Task {
-    pub(super) const ALL: [Self; 3] = [Self::Commit, Self::CommitVisible, Self::Recover];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Commit,
+        Self::CommitVisible,
+        Self::CommitProcess,
+        Self::CommitPower,
+        Self::CommitFew,
+        Self::CommitWide,
+        Self::Recover,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Commit => "commit",
             Self::CommitVisible => "commit-visible",
+            Self::CommitProcess => "commit-process",
+            Self::CommitPower => "commit-power",
+            Self::CommitFew => "commit-few",
+            Self::CommitWide => "commit-wide",
             Self::Recover => "recover",
+        }
+    }
+
+    /// The level its store is opened at; the usual one if none is named.
+    pub(super) fn durability(self) -> Option<Durability> {
+        match self {
+            Self::CommitVisible => Some(Durability::Visible),
+            Self::CommitProcess => Some(Durability::Process),
+            Self::CommitPower | Self::CommitFew => Some(Durability::Power),
+            Self::Commit | Self::CommitWide | Self::Recover => None,
         }
     }
 }
 
+/// The batches of [`Task::CommitFew`].
+pub(crate) const FEW: u64 = 30;
+
+/// The records of [`Task::CommitWide`].
+pub(super) const WIDE: usize = 500;
+
 /// The writer whose markers number the batches.
-pub(super) const WRITER: WriterId = WriterId(42);
+pub(crate) const WRITER: WriterId = WriterId(42);
 
 /// The states that batches are committed to.
-pub(super) struct Ledger {
-    pub(super) kv: State,
+pub(crate) struct Ledger {
+    pub(crate) kv: State,
     map: State,
     list: State,
     keys: Vec<Bytes>,
@@ -49,14 +85,14 @@ pub(super) struct Ledger {
 
 /// What the ledger holds: records by key, subkeys of the one map, elements of the one list.
 #[derive(Debug, PartialEq, Eq, Default)]
-pub(super) struct Balance {
+pub(crate) struct Balance {
     records: BTreeMap<Bytes, Bytes>,
     subs: BTreeMap<Bytes, Bytes>,
     elements: Vec<Bytes>,
 }
 
 impl Ledger {
-    pub(super) async fn open(store: &std::sync::Arc<dyn Store>) -> Result<Self> {
+    pub(crate) async fn open(store: &std::sync::Arc<dyn Store>) -> Result<Self> {
         let kv = State::register(store, "kv", Model::Kv, |_| {}).await?;
         let map = State::register(store, "map", Model::Map, |_| {}).await?;
         let list = State::register(store, "list", Model::List, |_| {}).await?;
@@ -70,7 +106,7 @@ impl Ledger {
     }
 
     /// The changes of batch `number`.
-    pub(super) fn batch(&self, number: u64) -> Vec<Mutation> {
+    pub(crate) fn batch(&self, number: u64) -> Vec<Mutation> {
         let (key, sub, payload) = self.place(number);
         let one = &self.keys[0];
         let record =
@@ -82,12 +118,12 @@ impl Ledger {
         batch
     }
 
-    pub(super) fn marker(number: u64) -> Option<Marker> {
+    pub(crate) fn marker(number: u64) -> Option<Marker> {
         Some(Marker { writer: WRITER, sequence: number, position: Some(bytes(number.to_be_bytes())) })
     }
 
     /// What the batches 1 to `last` leave.
-    pub(super) fn expected(&self, last: u64) -> Balance {
+    pub(crate) fn expected(&self, last: u64) -> Balance {
         let mut balance = Balance::default();
         for number in 1..=last {
             let (key, sub, payload) = self.place(number);
@@ -107,7 +143,7 @@ impl Ledger {
     }
 
     /// What the store holds.
-    pub(super) async fn found(&self) -> Result<Balance> {
+    pub(crate) async fn found(&self) -> Result<Balance> {
         let records = self.kv.entries().await?.into_iter().map(|entry| (entry.key, entry.payload)).collect();
         let subs = self.map.subs(&self.keys[0]).await?.into_iter().collect();
         Ok(Balance { records, subs, elements: self.list.elements(&self.keys[0]).await? })
@@ -115,20 +151,20 @@ impl Ledger {
 }
 
 /// How many rows each content of a recovery has.
-pub(super) const ROWS: usize = 400;
+pub(crate) const ROWS: usize = 400;
 
 /// An archive of [`ROWS`] records that all hold `payload`; says each step as it yields it.
-pub(super) struct Content<F> {
+pub(crate) struct Content<F> {
     steps: std::vec::IntoIter<ArchiveStep>,
     say: F,
 }
 
-pub(super) fn recovered_spec() -> Result<StateSpec> {
+pub(crate) fn recovered_spec() -> Result<StateSpec> {
     spec("state", Model::Kv, |_| {})
 }
 
 impl<F: FnMut() + Send> Content<F> {
-    pub(super) fn of(payload: &str, groups: u16, say: F) -> Result<Self> {
+    pub(crate) fn of(payload: &str, groups: u16, say: F) -> Result<Self> {
         let envelope = statehold_core::Envelope::of_state("state");
         let mut rows: BTreeMap<KeyGroup, Vec<Row>> = BTreeMap::new();
         for i in 0..ROWS {

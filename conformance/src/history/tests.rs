@@ -85,7 +85,8 @@ fn a_refusal_names_the_conditions_that_failed() {
 
 #[test]
 fn the_search_for_an_order_that_is_not_there_ends() {
-    let turn = |turn: u64| (0..8).map(move |i| put(i, (100 * turn + i as u64, 100 * turn + 99), 0, 8 * turn + i as u64));
+    let turn =
+        |turn: u64| (0..8).map(move |i| put(i, (100 * turn + i as u64, 100 * turn + 99), 0, 8 * turn + i as u64));
     let mut history: Vec<Call> = (0..15).flat_map(turn).collect();
     history.push(get(0, (2000, 2001), 0, Some(4711)));
     let stuck = order(&history, 2).unwrap_err();
