@@ -190,7 +190,12 @@ async fn life_9_compact_runs_beside_writes(cx: &Context) -> Verdict {
         ensure_eq!(kv.get(&key).await?, Some(bytes(i.to_string())), "`{key}`, put again beside compact");
         Ok(())
     };
-    cx.watching(compacting, 200, step).await?;
+    let steps = cx.watching(compacting, 200, step).await?;
+    let last = |i: usize| bytes((i..steps).step_by(200).last().unwrap_or(i).to_string());
+    for i in 0..200 {
+        let key = format!("expired{i}");
+        ensure_eq!(kv.get(&key).await?, Some(last(i)), "`{key}` as it was put last");
+    }
     ensure_eq!(kv.entries().await?.len(), 200, "the number of entries");
     Ok(())
 }

@@ -18,11 +18,8 @@ use crate::{
 async fn kill_writers(cx: &Context, task: Task, rounds: usize, durability: Option<Durability>) -> Verdict {
     let mut dice = cx.dice();
     for round in 0..rounds {
-        let mut victim = Victim::start(cx, task)?;
-        let mut acknowledged = number(&victim.listen(1 + dice.below(300))?)?;
-        if let Some(last) = victim.kill()?.last() {
-            acknowledged = number(last)?;
-        }
+        let victim = Victim::start(cx, task)?;
+        let acknowledged = number(&victim.kill_after(1 + dice.below(300), &mut dice).await?)?;
         let store = cx.open_with(|request| request.durability = durability.unwrap_or(request.durability)).await?;
         let ledger = Ledger::open(&store).await?;
         let (sequence, position) = store.last_marker(WRITER).await?.unwrap_or_default();
@@ -53,11 +50,8 @@ pub(super) async fn life_1_a_killed_writer_at_power_loses_nothing_acknowledged(c
 pub(super) async fn batch_1_a_killed_writer_leaves_each_batch_whole_or_absent(cx: &Context) -> Verdict {
     let mut dice = cx.dice();
     for round in 0..8 {
-        let mut victim = Victim::start(cx, Task::CommitWide)?;
-        let mut acknowledged = number(&victim.listen(1 + dice.below(20))?)?;
-        if let Some(last) = victim.kill()?.last() {
-            acknowledged = number(last)?;
-        }
+        let victim = Victim::start(cx, Task::CommitWide)?;
+        let acknowledged = number(&victim.kill_after(1 + dice.below(20), &mut dice).await?)?;
         let store = cx.open().await?;
         let kv = State::register(&store, "wide", Model::Kv, |_| {}).await?;
         let entries = kv.entries().await?;
@@ -76,11 +70,8 @@ pub(super) async fn batch_1_a_killed_writer_leaves_each_batch_whole_or_absent(cx
 pub(super) async fn batch_4_a_commit_sent_again_after_a_kill_is_applied_once(cx: &Context) -> Verdict {
     let mut dice = cx.dice();
     for round in 0..8 {
-        let mut victim = Victim::start(cx, Task::Commit)?;
-        let mut acknowledged = number(&victim.listen(1 + dice.below(40))?)?;
-        if let Some(last) = victim.kill()?.last() {
-            acknowledged = number(last)?;
-        }
+        let victim = Victim::start(cx, Task::Commit)?;
+        let acknowledged = number(&victim.kill_after(1 + dice.below(40), &mut dice).await?)?;
         let store = cx.open().await?;
         let ledger = Ledger::open(&store).await?;
         // Nobody knows what became of the next one: it is sent again, twice.
@@ -134,9 +125,8 @@ pub(super) async fn life_5_a_killed_recovery_leaves_old_or_new_content(cx: &Cont
     store.close().await?;
     drop(store);
     for round in 0..12 {
-        let mut victim = Victim::start(cx, Task::Recover)?;
-        victim.listen(1 + dice.below(60))?;
-        victim.kill()?;
+        let victim = Victim::start(cx, Task::Recover)?;
+        victim.kill_after(1 + dice.below(60), &mut dice).await?;
         let store = match cx.open().await {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let store = cx.open_with(|request| request.unclean = Unclean::Recover).await?;

@@ -3,13 +3,14 @@
 use std::{
     io::{BufRead, BufReader, Lines},
     process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 use super::{
     child::{DIR, TASK},
     task::Task,
 };
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, dice::Dice, failure::Failure};
 
 /// A child at work. Dropping it kills it.
 pub(crate) struct Victim {
@@ -44,6 +45,15 @@ impl Victim {
     pub(crate) fn kill(mut self) -> Result<Vec<String>, Failure> {
         self.process.kill()?;
         self.rest()
+    }
+
+    /// Waits until the child has said `n` things and then some time, and kills it; answers the last that it said.
+    pub(crate) async fn kill_after(mut self, n: usize, dice: &mut Dice) -> Result<String, Failure> {
+        let last = self.listen(n)?;
+        // So that the kill falls anywhere within what the child does next.
+        let some = u64::try_from(dice.below(8000)).unwrap_or(0);
+        tokio::time::sleep(Duration::from_micros(some)).await;
+        Ok(self.kill()?.pop().unwrap_or(last))
     }
 
     /// What the child says until it ends by itself or by a kill.

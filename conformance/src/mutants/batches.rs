@@ -16,27 +16,37 @@ use statehold_core::{
 };
 
 use super::{
-    Mutant,
-    fault::{Fault, batch as batch_of, with},
+    Mutant, Visibility,
+    fault::{Fault, batch as batch_of, pause, with},
 };
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant::new("a batch that is refused leaves its beginning", "BATCH-1", |b| with(b, Torn)),
-    Mutant::new("readers see half a batch", "BATCH-1", |b| with(b, TwoSteps)),
-    Mutant::new("the third condition and all behind it are ignored", "BATCH-2", |b| with(b, IgnoredCondition)),
-    Mutant::new("the error names one failing condition alone", "BATCH-2", |b| with(b, NamesOne)),
-    Mutant::new("others may write between condition and commit", "BATCH-3", |b| with(b, CheckThenAct)),
-    Mutant::new("markers are forgotten by reopen", "BATCH-4", |b| with(b, ForgetfulMarkers::default())),
+    Mutant::new("readers see half a batch", "BATCH-1", |b| with(b, TwoSteps)).seen(Visibility::Beside),
+    Mutant::new("the third condition and all behind it are ignored", "BATCH-2", |b| with(b, IgnoredCondition)).and(&[
+        ("BATCH-3", "its histories tell each refusal from the others"),
+        ("OWN-2", "its histories tell each refusal from the others"),
+    ]),
+    Mutant::new("the error names one failing condition alone", "BATCH-2", |b| with(b, NamesOne)).and(&[
+        ("BATCH-3", "its histories tell each refusal from the others"),
+        ("OWN-2", "its histories tell each refusal from the others"),
+    ]),
+    Mutant::new("others may write between condition and commit", "BATCH-3", |b| with(b, CheckThenAct))
+        .seen(Visibility::Beside)
+        .and(&[("OWN-2", "its histories are conditional too")]),
+    Mutant::new("markers are forgotten by reopen", "BATCH-4", |b| with(b, ForgetfulMarkers::default()))
+        .seen(Visibility::Reopen),
     Mutant::new("an older marker is accepted", "BATCH-4", |b| with(b, OlderAccepted)),
     Mutant::new("the position in the marker is lost", "BATCH-5", |b| with(b, LostPosition)),
-    Mutant::new("a large commit that is dropped stays half done", "OWN-2", |b| with(b, HalfDropped)),
+    Mutant::new("a large commit that is dropped stays half done", "OWN-2", |b| with(b, HalfDropped))
+        .seen(Visibility::Beside),
 ];
 
 /// Commits one by one.
 async fn one_by_one(store: &dyn Store, mutations: Vec<Mutation>) -> Result<Committed> {
     for mutation in mutations {
         store.commit(batch_of(vec![mutation])).finish().await?;
-        tokio::task::yield_now().await;
+        pause().await;
     }
     Ok(Committed::default())
 }
@@ -112,9 +122,7 @@ impl Fault for CheckThenAct {
             if !failed.is_empty() {
                 return Err(ConditionsFailed { failed }.into());
             }
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
-            }
+            pause().await;
             store.commit(batch).finish().await
         })
     }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
     Address, ArchiveSink, ArchiveSource, Backend, Batch, Capabilities, Cell, Committed, Compacted, Durability,
-    KeyGroups, Limits, Loader, NativeArchive, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest, Snapshot,
-    StateId, StateOperator, StateSpec, Store, WriterId,
+    KeyGroups, Limits, Loader, Millis, NativeArchive, Op, OpenRequest, Options, Page, Reads, Result, ScanRequest,
+    Snapshot, StateId, StateOperator, StateSpec, Store, WriterId,
 };
 
 /// One defect. Every method's ready body is honest: it does what the store beneath does.
@@ -23,6 +23,10 @@ pub(super) trait Fault: Send + Sync + 'static {
 
     async fn open(&self, backend: &dyn Backend, request: OpenRequest) -> Result<Arc<dyn Store>> {
         backend.open(request).await
+    }
+
+    fn now(&self, store: &dyn Store) -> Millis {
+        store.now()
     }
 
     async fn register(&self, store: &dyn Store, spec: &StateSpec) -> Result<StateId> {
@@ -190,8 +194,8 @@ impl<F: Fault> Store for FaultyStore<F> {
         self.inner.groups()
     }
 
-    fn now(&self) -> statehold_core::Millis {
-        self.inner.now()
+    fn now(&self) -> Millis {
+        self.fault.now(&*self.inner)
     }
 
     fn limits(&self) -> Limits {
@@ -230,6 +234,11 @@ impl<F: Fault> Store for FaultyStore<F> {
 /// The spec of a state, if the store has it.
 pub(super) async fn spec_of(store: &dyn Store, id: StateId) -> Result<Option<StateSpec>> {
     Ok(store.states().await?.into_iter().find(|(other, _)| *other == id).map(|(_, spec)| spec))
+}
+
+/// Lets others run, on other threads too where there is but one processor to be had.
+pub(super) async fn pause() {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
 }
 
 /// A batch of `mutations` alone.

@@ -13,21 +13,26 @@ use statehold_core::{
 };
 
 use super::{
-    Mutant,
+    Mutant, Visibility,
     fault::{Fault, batch as batch_of, with},
 };
 
 pub(super) const MUTANTS: &[Mutant] = &[
-    Mutant::new("close loses the last write of a long session", "LIFE-1", |b| with(b, LostAtClose::default())),
+    Mutant::new("close loses the last write of a long session", "LIFE-1", |b| with(b, LostAtClose::default()))
+        .seen(Visibility::Reopen),
     Mutant::new("finish tells a higher level than it reached", "LIFE-1", |b| with(b, Boasting)),
-    Mutant::new("an archive holds writes that came after its cut", "LIFE-2", |b| with(b, LateArchive)),
-    Mutant::new("one state of a cut is of another instant", "LIFE-2a", |b| with(b, SkewedCut)),
+    Mutant::new("an archive holds writes that came after its cut", "LIFE-2", |b| with(b, LateArchive))
+        .seen(Visibility::Beside),
+    Mutant::new("one state of a cut is of another instant", "LIFE-2a", |b| with(b, SkewedCut)).seen(Visibility::Beside),
     Mutant::new("recover keeps states that came after the archive", "LIFE-5", |b| with(b, KeepsLaterStates)),
+    Mutant::new("recover of some groups empties the others", "LIFE-5", |b| with(b, EmptiesOthers)),
+    Mutant::new("a damaged archive makes recover panic", "LIFE-5", |b| with(b, Panics)),
     Mutant::new("recover skips rows without bytes", "LIFE-7", |b| with(b, SkipsEmptyRows)),
     Mutant::new("compact brings a deleted record back", "LIFE-9", |b| with(b, Resurrecting::default())),
     Mutant::new("drop removes a state whose name begins alike", "LIFE-10", |b| with(b, WideDrop)),
     Mutant::new("a second close fails", "LIFE-10", |b| with(b, SecondCloseFails)),
-    Mutant::new("the seventh close keeps the lock", "LIFE-10", |b| with(b, LeakyClose::default())),
+    Mutant::new("the seventh close keeps the lock", "LIFE-10", |b| with(b, LeakyClose::default()))
+        .seen(Visibility::Reopen),
 ];
 
 /// Counts commits since the last close, and keeps the last record put.
@@ -91,9 +96,7 @@ impl Reads for Mixed {
     fn scan<'a>(&'a self, request: &'a ScanRequest) -> Op<'a, Page> {
         Op::boxed(async move {
             if self.from_live.contains(&request.state) {
-                for _ in 0..50 {
-                    tokio::task::yield_now().await;
-                }
+                super::fault::pause().await;
             }
             self.of(request.state).scan(request).finish().await
         })
@@ -160,6 +163,43 @@ impl Fault for KeepsLaterStates {
             }
         }
         Ok(())
+    }
+}
+
+struct EmptiesOthers;
+
+#[async_trait]
+impl Fault for EmptiesOthers {
+    async fn recover(&self, store: &dyn Store, groups: KeyGroups, source: &mut dyn ArchiveSource) -> Result<()> {
+        store.recover(groups, source).await?;
+        for (state, _) in store.states().await? {
+            for group in store.groups().iter().filter(|group| !groups.contains(*group)) {
+                let rows = collect(store, ScanRequest::all(state, group)).await?;
+                let mut all: Vec<Mutation> = rows
+                    .into_iter()
+                    .map(|row| Mutation::DeleteSubs {
+                        at: Address { group, state, key: row.key, sub: bytes::Bytes::new() },
+                        until: None,
+                    })
+                    .collect();
+                all.dedup();
+                if !all.is_empty() {
+                    store.commit(batch_of(all)).finish().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Panics;
+
+#[async_trait]
+impl Fault for Panics {
+    async fn recover(&self, store: &dyn Store, groups: KeyGroups, source: &mut dyn ArchiveSource) -> Result<()> {
+        let recovered = store.recover(groups, source).await;
+        assert!(!matches!(&recovered, Err(error) if error.kind() == ErrorKind::Corrupt), "what a mess");
+        recovered
     }
 }
 

@@ -5,12 +5,15 @@
 //! everything and prove nothing about the clause.
 
 mod batches;
+mod beside;
+mod crash;
 mod fault;
 mod lesser;
 mod life;
 mod names;
 mod owners;
 mod reading;
+mod reopen;
 mod shapes;
 
 use std::sync::Arc;
@@ -19,6 +22,37 @@ use statehold_core::Backend;
 
 pub use lesser::lesser;
 
+/// What it takes to see a defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Visibility {
+    /// One client and one opening.
+    Alone,
+    /// Calls at once, or one that is dropped.
+    Beside,
+    /// Close and open, or recover.
+    Reopen,
+    /// The process is killed.
+    Kill,
+    /// The disk loses what was not synced.
+    PowerLoss,
+}
+
+impl Visibility {
+    /// In a few words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alone => "one client",
+            Self::Beside => "calls at once",
+            Self::Reopen => "reopen or recover",
+            Self::Kill => "kill",
+            Self::PowerLoss => "power loss",
+        }
+    }
+}
+
+type Wrap = fn(Arc<dyn Backend>) -> Arc<dyn Backend>;
+
 /// A broken backend.
 #[derive(Debug, Clone, Copy)]
 pub struct Mutant {
@@ -26,16 +60,38 @@ pub struct Mutant {
     breaks: &'static str,
     /// Other clauses that cannot but fail, each with the reason.
     also: &'static [(&'static str, &'static str)],
-    wrap: fn(Arc<dyn Backend>) -> Arc<dyn Backend>,
+    seen: Visibility,
+    on_disk: bool,
+    wrap: Wrap,
 }
 
 impl Mutant {
-    const fn new(name: &'static str, breaks: &'static str, wrap: fn(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Self {
-        Self { name, breaks, also: &[], wrap }
+    const fn new(name: &'static str, breaks: &'static str, wrap: Wrap) -> Self {
+        Self { name, breaks, also: &[], seen: Visibility::Alone, on_disk: false, wrap }
     }
 
     const fn and(self, also: &'static [(&'static str, &'static str)]) -> Self {
         Self { also, ..self }
+    }
+
+    const fn seen(self, seen: Visibility) -> Self {
+        Self { seen, ..self }
+    }
+
+    const fn on_disk(self) -> Self {
+        Self { on_disk: true, ..self }
+    }
+
+    /// What it takes to see the defect.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        self.seen
+    }
+
+    /// Whether the backend beneath must keep its content on a disk.
+    #[must_use]
+    pub fn needs_disk(&self) -> bool {
+        self.on_disk || self.seen >= Visibility::Kill
     }
 
     /// What is wrong with it.
@@ -66,6 +122,16 @@ impl Mutant {
 /// Every mutant.
 #[must_use]
 pub fn all() -> Vec<Mutant> {
-    let files = [names::MUTANTS, reading::MUTANTS, shapes::MUTANTS, batches::MUTANTS, life::MUTANTS, owners::MUTANTS];
+    let files = [
+        names::MUTANTS,
+        reading::MUTANTS,
+        shapes::MUTANTS,
+        batches::MUTANTS,
+        life::MUTANTS,
+        owners::MUTANTS,
+        beside::MUTANTS,
+        reopen::MUTANTS,
+        crash::MUTANTS,
+    ];
     files.concat()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use statehold_core::{
-    Address, Backend, Cell, ErrorKind, KeyGroups, Limits, Op, OpenRequest, Result, StateId, StateSpec, Store,
+    Address, Backend, Cell, ErrorKind, KeyGroups, Limits, Name, Op, OpenRequest, Result, StateId, StateSpec, Store,
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant::new("reads fall through to states whose name begins alike", "NAME-1", |b| with(b, PrefixLeak)),
+    Mutant::new("namespaces are told apart by their first six letters", "NAME-1", |b| with(b, ShortNamespace)),
     Mutant::new("a subkey one byte over the limit is accepted", "NAME-2", |b| with(b, LaxLimit)),
     Mutant::new("another number of key groups is taken for the right one", "NAME-3", |b| with(b, AnyGroups)),
     Mutant::new("another schema fingerprint is taken for the right one", "NAME-4", |b| with(b, AnySchema)),
@@ -38,6 +39,17 @@ impl Fault for PrefixLeak {
             }
             Ok(None)
         })
+    }
+}
+
+struct ShortNamespace;
+
+#[async_trait]
+impl Fault for ShortNamespace {
+    async fn open(&self, backend: &dyn Backend, mut request: OpenRequest) -> Result<Arc<dyn Store>> {
+        let name = request.namespace.as_str();
+        request.namespace = Name::new(&name[..name.len().min(6)])?;
+        backend.open(request).await
     }
 }
 

@@ -1,27 +1,34 @@
 //! Mutants of KV-5, KV-6, LIST and MAP.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashSet,
+    ops::Bound,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use statehold_core::{
-    Address, ArchiveSource, Backend, Batch, Clock, Committed, KeyGroups, KeyShape, Millis, Mutation, Op, OpenRequest,
-    Result, Revision, ScanRange, ScanRequest, StateId, StateSpec, Store, collect,
+    Address, ArchiveSource, Backend, Batch, Clock, Committed, Condition, KeyGroups, KeyShape, Millis, Model, Mutation,
+    Op, OpenRequest, Page, Result, Revision, ScanRange, ScanRequest, StateId, StateSpec, Store, collect,
 };
 
 use super::{
-    Mutant,
-    fault::{Fault, batch as batch_of, with},
+    Mutant, Visibility,
+    fault::{Fault, batch as batch_of, spec_of, with},
 };
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant::new("a delete does not advance the revision", "KV-5", |b| with(b, LazyDelete::default())),
-    Mutant::new("revisions begin again after recover", "KV-5", |b| with(b, RestartedRevisions::default())),
+    Mutant::new("revisions begin again after recover", "KV-5", |b| with(b, RestartedRevisions::default()))
+        .seen(Visibility::Reopen),
     Mutant::new("a record is still there at the instant of its expiry", "KV-6", |b| with(b, LateExpiry)),
+    Mutant::new("a condition finds an expired record", "KV-6", |b| with(b, FindsExpired::default())),
     Mutant::new("a long append is reversed", "LIST-1", |b| with(b, ReversedAppend)),
     Mutant::new("trimming nothing trims one", "LIST-2", |b| with(b, EagerTrim)),
     Mutant::new("removing a subkey removes one that begins alike", "MAP-1", |b| with(b, WideSubkey)),
     Mutant::new("removing a large map leaves the end of it", "MAP-2", |b| with(b, HalfRemoved)),
+    Mutant::new("a page of one key runs on into the next key", "MAP-2", |b| with(b, RunsOn)),
     Mutant::new("keys of any length pass for keys of one length", "MAP-3", |b| with(b, AnyLength)),
 ];
 
@@ -94,6 +101,25 @@ impl Fault for LateExpiry {
     }
 }
 
+/// Keeps the places of records that were put with an expiry.
+#[derive(Default)]
+struct FindsExpired(Mutex<HashSet<Address>>);
+
+impl Fault for FindsExpired {
+    fn commit<'a>(&'a self, store: &'a dyn Store, mut batch: Batch) -> Op<'a, Committed> {
+        if let Ok(mut kept) = self.0.lock() {
+            batch.conditions.retain(|(at, condition)| *condition != Condition::Present || !kept.contains(at));
+            for mutation in &batch.mutations {
+                match mutation {
+                    Mutation::Put(at, cell) if cell.expires_at.is_some() => kept.insert(at.clone()),
+                    other => kept.remove(other.at()),
+                };
+            }
+        }
+        store.commit(batch)
+    }
+}
+
 struct ReversedAppend;
 
 impl Fault for ReversedAppend {
@@ -146,7 +172,7 @@ impl Fault for HalfRemoved {
                 return store.commit(batch).finish().await;
             };
             let at = at.clone();
-            let range = ScanRange::Subs(at.key.clone(), std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+            let range = ScanRange::Subs(at.key.clone(), Bound::Unbounded, Bound::Unbounded);
             let rows = collect(store, ScanRequest { range, ..ScanRequest::all(at.state, at.group) }).await?;
             let committed = store.commit(batch).finish().await?;
             let left = rows.into_iter().skip(500);
@@ -156,6 +182,29 @@ impl Fault for HalfRemoved {
                 store.commit(batch_of(again)).finish().await?;
             }
             Ok(committed)
+        })
+    }
+}
+
+struct RunsOn;
+
+impl Fault for RunsOn {
+    fn scan<'a>(&'a self, store: &'a dyn Store, request: &'a ScanRequest) -> Op<'a, Page> {
+        Op::boxed(async move {
+            let mut page = store.scan(request).finish().await?;
+            if spec_of(store, request.state).await?.is_none_or(|spec| spec.model != Model::Map) {
+                return Ok(page);
+            }
+            let room = request.limit.rows.saturating_sub(page.rows.len());
+            if let (ScanRange::Subs(key, Bound::Unbounded, Bound::Unbounded), None, 33.., true) =
+                (&request.range, &page.next, page.rows.len(), room > 0)
+            {
+                let range = ScanRange::Keys(Bound::Excluded(key.clone()), Bound::Unbounded);
+                let mut next = ScanRequest { range, after: None, ..request.clone() };
+                next.limit.rows = 1;
+                page.rows.extend(store.scan(&next).finish().await?.rows);
+            }
+            Ok(page)
         })
     }
 }
