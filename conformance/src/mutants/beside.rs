@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use statehold_core::{
-    Address, Batch, Cell, Committed, Compacted, Model, Mutation, Op, Page, Result, ScanRange, ScanRequest, Store,
-    collect,
+    Address, Batch, Cell, Committed, Compacted, Model, Mutation, Op, Page, PageLimit, Result, ScanRange, ScanRequest,
+    Store, collect,
 };
 
 use super::{
@@ -113,7 +113,8 @@ impl Fault for TwoHalves {
         Op::boxed(async move {
             let mut half = request.clone();
             half.limit.rows = 20;
-            if request.range != ScanRange::All || request.limit.rows < half.limit.rows {
+            let narrow = request.limit.bytes < PageLimit::default().bytes || request.limit.rows < half.limit.rows;
+            if narrow || request.range != ScanRange::All {
                 return store.scan(request).finish().await;
             }
             let mut page = store.scan(&half).finish().await?;
@@ -157,7 +158,7 @@ impl Fault for AppliedTwice {
     fn commit<'a>(&'a self, store: &'a dyn Store, batch: Batch) -> Op<'a, Committed> {
         Op::boxed(async move {
             let append = matches!(batch.mutations[..], [Mutation::Append { .. }]) && batch.conditions.is_empty();
-            let Some(marker) = batch.marker.clone().filter(|_| append) else {
+            let Some(marker) = batch.marker.clone().filter(|marker| append && marker.position.is_none()) else {
                 return store.commit(batch).finish().await;
             };
             let last = store.last_marker(marker.writer).await?.map_or(0, |(sequence, _)| sequence);

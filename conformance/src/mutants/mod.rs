@@ -38,6 +38,9 @@ pub enum Visibility {
 }
 
 impl Visibility {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Alone, Self::Beside, Self::Reopen, Self::Kill, Self::PowerLoss];
+
     /// In a few words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -104,6 +107,12 @@ impl Mutant {
     #[must_use]
     pub fn breaks(&self) -> &'static str {
         self.breaks
+    }
+
+    /// Other clauses that cannot but fail, each with the reason.
+    #[must_use]
+    pub fn also(&self) -> &'static [(&'static str, &'static str)] {
+        self.also
     }
 
     /// Whether `clause` cannot but fail together with the one that it breaks.

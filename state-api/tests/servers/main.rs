@@ -7,6 +7,7 @@ mod cuts;
 mod dropped;
 mod faults;
 mod frames;
+mod histories;
 mod increments;
 mod limits;
 mod managers;

@@ -1,6 +1,8 @@
 //! Every mutant fails its clause and passes all others; an honest
 //! backend that can do little passes.
 
+mod page;
+
 use std::{collections::BTreeSet, path::Path};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -132,6 +134,9 @@ fn main() -> std::process::ExitCode {
     if let Some(code) = crash_child(&childs()) {
         return code;
     }
+    if std::env::var_os("STATEHOLD_WRITE_DOCS").is_some() {
+        return page::write();
+    }
     let mut trials: Vec<Trial> = mutants::all()
         .into_iter()
         .enumerate()
@@ -141,6 +146,7 @@ fn main() -> std::process::ExitCode {
         })
         .collect();
     trials.push(Trial::test("honest backends pass", honest_backends_pass));
+    trials.push(Trial::test("the page names every mutant", page::is_whole));
     trials.push(Trial::test("every case runs on some engine", every_case_runs_on_some_engine));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
