@@ -16,7 +16,7 @@ use crate::{
 /// does not declare is reported as ignored, with the reason.
 ///
 /// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the random data; the seed is printed. With `STATEHOLD_REPORT` set to
-/// a folder the cases run one after the other, and [`report.json` and `junit.xml`](Document) are written there.
+/// a folder the cases run one after the other, and the files of a [`Document`] are written there.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "one line at the caller")]
 pub fn main(subject: Subject) -> ExitCode {
@@ -53,13 +53,10 @@ fn reported(subject: &Subject, selection: &Selection, folder: &Path) -> Result<E
         Outcome::Failed { message } => eprintln!("{} ... FAILED\n{message}\n", case.name),
         Outcome::Skipped { reason } => eprintln!("{} ... skipped: {reason}", case.name),
     })?;
-    let document = Document::of(report);
+    let document = Document::of([report]);
     document.write(folder)?;
     let Totals { passed, failed, skipped } = document.totals;
-    eprintln!(
-        "\n{passed} passed, {failed} failed, {skipped} skipped; see report.json and junit.xml in {}",
-        folder.display()
-    );
+    eprintln!("\n{passed} passed, {failed} failed, {skipped} skipped; see report.html in {}", folder.display());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -41,10 +41,19 @@ pub struct CaseReport {
 /// What became of all selected cases, in the contract's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// What the store is called: the backend's kind, unless whoever runs the suite has a better name for it.
+    pub store: String,
     /// The backend's kind.
     pub kind: String,
+    /// What [`Store::engine_version`](statehold_core::Store::engine_version) says; `None` too where the store could
+    /// not be asked: the cases then say why.
+    pub engine: Option<String>,
     /// The seed from which all random data came.
     pub seed: u64,
+    /// How many random sequences a model case tried.
+    pub sequences: u32,
+    /// How long all cases took together, in milliseconds.
+    pub millis: u64,
     /// The cases.
     pub cases: Vec<CaseReport>,
 }

@@ -26,7 +26,7 @@ pub struct Selection {
 }
 
 /// How many random sequences a model case tries unless told otherwise.
-const DEFAULT_CASES: u32 = 64;
+pub(crate) const DEFAULT_CASES: u32 = 64;
 
 impl Default for Selection {
     /// Functional and model cases, a seed of its own each time, 64 sequences.
@@ -96,6 +96,8 @@ pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&
     let dir = TempDir::new().map_err(|e| statehold_core::Error::internal("no temporary directory").because(e))?;
     let site = subject.site(dir.path());
     let capabilities = site.backend.capabilities(&site.options)?;
+    let engine = engine(subject);
+    let began = Instant::now();
     let cases = all_cases().into_iter().filter(|case| selection.takes(case)).map(|case| {
         let began = Instant::now();
         let outcome = match case.skipped_by(&capabilities) {
@@ -110,12 +112,31 @@ pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&
             name: case.name().to_owned(),
             category: case.category(),
             outcome,
-            millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            millis: millis(began),
         };
         done(&report);
         report
     });
-    Ok(Report { kind: site.backend.kind().to_owned(), seed: selection.seed, cases: cases.collect() })
+    let cases = cases.collect();
+    let kind = site.backend.kind().to_owned();
+    let (seed, sequences) = (selection.seed, selection.cases);
+    Ok(Report { store: kind.clone(), kind, engine, seed, sequences, millis: millis(began), cases })
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the subject's engine calls itself, asked of a store of its own.
+fn engine(subject: &Subject) -> Option<String> {
+    let mut version = None;
+    let asked = complete(async {
+        let store = Context::new(subject, 0, 0)?.open().await?;
+        version = store.engine_version().await?;
+        Ok(store.close().await?)
+    });
+    // A store that cannot be opened or closed fails its cases, which say more.
+    asked.ok().and(version)
 }
 
 /// Runs one case on a runtime of its own.

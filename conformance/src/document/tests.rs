@@ -1,0 +1,171 @@
+use super::*;
+use crate::Category;
+
+fn case(clause: &str, outcome: Outcome) -> CaseReport {
+    let name = format!("{}_case", clause.to_lowercase().replace('-', "_"));
+    CaseReport { clause: clause.to_owned(), name, category: Category::Functional, outcome, millis: 7 }
+}
+
+fn report(store: &str, engine: Option<&str>, cases: Vec<CaseReport>) -> Report {
+    let (kind, engine) = ("engine".to_owned(), engine.map(str::to_owned));
+    Report { store: store.to_owned(), kind, engine, seed: 42, sequences: 64, millis: 1234, cases }
+}
+
+fn document() -> Document {
+    let first = vec![
+        case("KV-2", Outcome::Passed),
+        case("KV-2", Outcome::Failed { message: "expected <a> & \"b\"\0".to_owned() }),
+        case("KV-10", Outcome::Skipped { reason: "ttl is not declared".to_owned() }),
+    ];
+    let second = vec![case("KV-2", Outcome::Passed)];
+    Document::of([report("one", Some("Engine 1.2"), first), report("it's", None, second)])
+}
+
+/// Every case of the suite passed, but the first few were skipped.
+fn complete(skipped: usize) -> Document {
+    let outcome = |i| if i < skipped { Outcome::Skipped { reason: "r".to_owned() } } else { Outcome::Passed };
+    let all = all_cases().into_iter().enumerate();
+    Document::of([report("one", None, all.map(|(i, of)| case(&of.clause(), outcome(i))).collect())])
+}
+
+#[test]
+fn the_json_is_what_its_readers_know() {
+    let found = serde_json::to_value(document()).unwrap();
+    let expected = serde_json::json!({
+        "schema": 1,
+        "suite": env!("CARGO_PKG_VERSION"),
+        "level": "conformant",
+        "totals": { "passed": 2, "failed": 1, "skipped": 1 },
+        "stores": [
+            {
+                "store": "one",
+                "kind": "engine",
+                "engine": "Engine 1.2",
+                "seed": 42,
+                "sequences": 64,
+                "millis": 1234,
+                "totals": { "passed": 1, "failed": 1, "skipped": 1 },
+                "clauses": {
+                    "KV-2": { "passed": 1, "failed": 1, "skipped": 0 },
+                    "KV-10": { "passed": 0, "failed": 0, "skipped": 1 },
+                },
+                "cases": [
+                    { "clause": "KV-2", "name": "kv_2_case", "category": "functional", "outcome": "passed",
+                      "millis": 7 },
+                    { "clause": "KV-2", "name": "kv_2_case", "category": "functional", "outcome": "failed",
+                      "message": "expected <a> & \"b\"\u{0}", "millis": 7 },
+                    { "clause": "KV-10", "name": "kv_10_case", "category": "functional", "outcome": "skipped",
+                      "reason": "ttl is not declared", "millis": 7 },
+                ],
+            },
+            {
+                "store": "it's",
+                "kind": "engine",
+                "engine": null,
+                "seed": 42,
+                "sequences": 64,
+                "millis": 1234,
+                "totals": { "passed": 1, "failed": 0, "skipped": 0 },
+                "clauses": { "KV-2": { "passed": 1, "failed": 0, "skipped": 0 } },
+                "cases": [
+                    { "clause": "KV-2", "name": "kv_2_case", "category": "functional", "outcome": "passed",
+                      "millis": 7 },
+                ],
+            },
+        ],
+    });
+    assert_eq!(found, expected);
+    assert_eq!(serde_json::from_value::<Document>(found).unwrap(), document());
+}
+
+#[test]
+fn the_xml_says_what_failed_and_what_was_skipped() {
+    let xml = junit::report(&document()).to_string().unwrap();
+    for part in [
+        "tests=\"4\" skipped=\"1\" failures=\"1\"",
+        "testsuite name=\"one: KV-10\"",
+        "testsuite name=\"it&apos;s: KV-2\" tests=\"1\"",
+        "property name=\"engine\" value=\"Engine 1.2\"",
+        "classname=\"one.KV-2\"",
+        "message=\"expected &lt;a&gt; &amp; &quot;b&quot;\"",
+        "skipped message=\"ttl is not declared\"",
+        "time=\"0.007\"",
+    ] {
+        assert!(xml.contains(part), "{part} is not in\n{xml}");
+    }
+    assert_eq!(quick_junit::Report::deserialize_from_str(&xml).unwrap(), junit::report(&document()));
+}
+
+#[test]
+fn clauses_keep_the_order_of_the_cases() {
+    assert_eq!(document().clauses(), ["KV-2", "KV-10"]);
+}
+
+#[test]
+fn the_markdown_has_a_column_a_store_and_every_reason() {
+    let expected = "\
+| clause | one | it's |
+|---|---|---|
+| KV-2 | **1 failed**, 1 | 1 |
+| KV-10 | 1 skipped |  |
+
+| store | kind | engine | passed | failed | skipped |
+|---|---|---|---|---|---|
+| one | engine | Engine 1.2 | 1 | 1 | 1 |
+| it's | engine | within statehold | 1 | 0 | 0 |
+
+Suite SUITE, level: conformant.
+
+Why cases were skipped:
+
+- ttl is not declared: one (1)
+";
+    assert_eq!(document().matrix(), expected.replace("SUITE", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_badge_says_what_failed_and_calls_only_a_whole_run_conformant() {
+    let has = |document: &Document, said: &str, colour: &str| {
+        let svg = document.badge();
+        assert!(svg.contains(&format!("<title>statehold: {said}</title>")) && svg.contains(colour), "{svg}");
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" ") && !svg.contains("href"), "{svg}");
+    };
+    has(&document(), "1 failed, 1 skipped", "#cf222e");
+    let all = all_cases().len();
+    has(&complete(0), &format!("conformant {all}/{all}"), "#1a7f37");
+    has(&complete(3), &format!("conformant {0}/{0}, 3 skipped", all - 3), "#1a7f37");
+    let mut some = complete(0).stores.remove(0).cases;
+    some.pop();
+    has(&Document::of([report("one", None, some)]), &format!("some cases only: {0}/{0}", all - 1), "#57606a");
+    has(&Document::of([]), "some cases only: 0/0", "#57606a");
+}
+
+#[test]
+fn the_page_shows_failures_with_the_command_that_runs_them_again() {
+    let mut document = document();
+    let page = document.html();
+    for part in [
+        "<pre class=\"message\" tabindex=\"0\">\nexpected &lt;a&gt; &amp; &quot;b&quot;\u{2400}</pre>",
+        "\nstatehold conform --store one --seed 42 --filter kv_2_case</pre>",
+        "<td class=\"fail\">fail 1<small>1 pass</small></td>",
+        "<td class=\"skip\">skip 1</td>",
+        "<li class=\"skip\">one: skip, ttl is not declared</li>",
+        "<td>1.2 s</td>",
+        "1 of 4 cases failed",
+    ] {
+        assert!(page.contains(part), "{part} is not in\n{page}");
+    }
+    // What a shell would take apart is quoted, and a model case tries as many sequences as before.
+    document.stores[1].cases[0] =
+        CaseReport { category: Category::Model, ..case("MODEL", Outcome::Failed { message: "m".to_owned() }) };
+    document.stores[1].sequences = 9;
+    let command = "conform --store 'it'\\''s' --seed 42 --filter model_case --cases 9</pre>";
+    assert!(document.html().contains(command), "{}", document.html());
+}
+
+#[test]
+fn a_page_calls_only_a_whole_run_conformant() {
+    assert!(complete(2).html().contains("<p class=\"verdict pass\">conformant</p>"));
+    let some = Document::of([report("one", None, vec![case("KV-2", Outcome::Passed)])]);
+    assert!(some.html().contains("<p class=\"verdict\">nothing failed, but not all "), "{}", some.html());
+}
