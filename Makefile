@@ -1,5 +1,5 @@
 # The same names for people and CI. `make quickstart` and `make test` install what is missing.
-.PHONY: help quickstart test fmt lint docs contract book bench
+.PHONY: help quickstart test fmt lint docs contract matrix book bench
 
 SHELL := /bin/bash
 SETUP := .ci/setup
@@ -17,6 +17,7 @@ help:
 	@echo "make bench        typed operations against raw RocksDB; BENCH=streaming, archives, sizes, large …"
 	@echo "make fmt          format all Rust code"
 	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
+	@echo "make matrix       run the suite on every engine and write docs/src/matrix.md anew"
 	@echo "make book         the book, into target/book"
 
 # Builds statehold and counts the words of its own docs, on RocksDB.
@@ -46,6 +47,11 @@ docs:
 # After tests of a clause were added, renamed or removed.
 contract:
 	$(SETUP) && STATEHOLD_WRITE_DOCS=1 cargo test --workspace --test docs contract
+
+# After cases were added or removed, or an engine became another version: the whole suite on all engines.
+matrix:
+	$(SETUP) tests && cargo run --quiet --bin statehold -- conform --config docs/matrix.toml --report target/matrix
+	STATEHOLD_MATRIX=target/matrix/report.json cargo test --workspace --test docs matrix
 
 # The book, in target/book; needs `cargo install mdbook`.
 book:

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Category;
+use crate::{Category, Totals};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,12 @@ impl Report {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.failures().next().is_none()
+    }
+
+    /// How many cases ended how.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.cases.iter().map(|case| &case.outcome).collect()
     }
 
     /// The cases that failed.

@@ -3,14 +3,14 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Document, StoreReport, Totals};
-use crate::{CaseReport, Category, Outcome, all_cases, run::DEFAULT_CASES};
+use crate::{CaseReport, Category, Outcome, run::DEFAULT_CASES};
 
 const CSS: &str = include_str!("report.css");
 /// A browser that honours it fetches and runs nothing, whatever a message holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 pub(super) fn page(document: &Document) -> String {
-    let verdict = verdict(document);
+    let verdict = document.verdict();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -24,8 +24,8 @@ pub(super) fn page(document: &Document) -> String {
             body {
                 header {
                     h1 { "statehold conformance" }
-                    p.verdict.fail[document.totals.failed > 0].pass[is_proof(document)] { (verdict) }
-                    p { "Suite " (document.suite) ", level: " (document.level) ". " (told(&document.totals)) "." }
+                    p.verdict.fail[document.totals.failed > 0].pass[document.is_proof()] { (verdict) }
+                    p { "Suite " (document.suite) ", level tested: " (document.level) ". " (told(&document.totals)) "." }
                 }
                 (failures(document))
                 (stores(document))
@@ -35,21 +35,6 @@ pub(super) fn page(document: &Document) -> String {
         }
     };
     page.into_string()
-}
-
-fn is_proof(document: &Document) -> bool {
-    document.totals.failed == 0 && document.is_complete()
-}
-
-fn verdict(document: &Document) -> String {
-    let Totals { failed, .. } = document.totals;
-    if failed > 0 {
-        format!("{failed} of {} cases failed", document.totals.cases())
-    } else if document.is_complete() {
-        document.level.clone()
-    } else {
-        format!("nothing failed, but not all {} cases were run on each store", all_cases().len())
-    }
 }
 
 fn told(totals: &Totals) -> String {

@@ -15,7 +15,8 @@ pub(super) fn markdown(document: &Document) -> String {
         let (name, kind) = (cell(&store.store), cell(&store.kind));
         out.push_str(&format!("| {name} | {kind} | {} | {passed} | {failed} | {skipped} |\n", cell(engine)));
     }
-    out.push_str(&format!("\nSuite {}, level: {}.\n", document.suite, cell(&document.level)));
+    out.push_str(&format!("\nSuite {}, level tested: {}", document.suite, cell(&document.level)));
+    out.push_str(&if document.is_proof() { ".\n".to_owned() } else { format!("; {}.\n", cell(&document.verdict())) });
     let reasons = reasons(document);
     if !reasons.is_empty() {
         out.push_str("\nWhy cases were skipped:\n\n");

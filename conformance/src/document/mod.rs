@@ -42,6 +42,14 @@ impl Totals {
     }
 }
 
+impl<'a> FromIterator<&'a Outcome> for Totals {
+    fn from_iter<T: IntoIterator<Item = &'a Outcome>>(outcomes: T) -> Self {
+        let mut totals = Self::default();
+        outcomes.into_iter().for_each(|outcome| totals.count(outcome));
+        totals
+    }
+}
+
 /// What `report.json` holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
@@ -89,9 +97,9 @@ impl StoreReport {
 
 impl From<Report> for StoreReport {
     fn from(report: Report) -> Self {
-        let (mut totals, mut clauses) = (Totals::default(), BTreeMap::<String, Totals>::new());
+        let totals = report.totals();
+        let mut clauses = BTreeMap::<String, Totals>::new();
         for case in &report.cases {
-            totals.count(&case.outcome);
             clauses.entry(case.clause.clone()).or_default().count(&case.outcome);
         }
         let Report { store, kind, engine, seed, sequences, millis, cases } = report;
@@ -118,6 +126,21 @@ impl Document {
     pub fn is_complete(&self) -> bool {
         let all = all_cases().len();
         !self.stores.is_empty() && self.stores.iter().all(|store| store.cases.len() == all)
+    }
+
+    fn is_proof(&self) -> bool {
+        self.totals.failed == 0 && self.is_complete()
+    }
+
+    /// The result in a few words. Whoever ran some of the cases has proved nothing.
+    fn verdict(&self) -> String {
+        if self.totals.failed > 0 {
+            format!("{} of {} cases failed", self.totals.failed, self.totals.cases())
+        } else if self.is_complete() {
+            self.level.clone()
+        } else {
+            format!("nothing failed, but not all {} cases were run on each store", all_cases().len())
+        }
     }
 
     /// The clauses, in the contract's order.

@@ -114,13 +114,18 @@ fn the_markdown_has_a_column_a_store_and_every_reason() {
 | one | engine | Engine 1.2 | 1 | 1 | 1 |
 | it's | engine | within statehold | 1 | 0 | 0 |
 
-Suite SUITE, level: conformant.
+Suite SUITE, level tested: conformant; 1 of 4 cases failed.
 
 Why cases were skipped:
 
 - ttl is not declared: one (1)
 ";
     assert_eq!(document().matrix(), expected.replace("SUITE", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_table_of_a_whole_run_says_no_more_than_the_level() {
+    assert!(complete(2).matrix().contains(", level tested: conformant.\n"), "{}", complete(2).matrix());
 }
 
 #[test]
