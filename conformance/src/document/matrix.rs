@@ -23,7 +23,7 @@ pub(super) fn markdown(document: &Document) -> String {
         for (reason, stores) in reasons {
             let stores: Vec<String> =
                 stores.into_iter().map(|(name, cases)| format!("{} ({cases})", cell(name))).collect();
-            out.push_str(&format!("- {}: {}\n", cell(reason), stores.join(", ")));
+            out.push_str(&format!("- *{}*: {}\n", cell(reason), stores.join(", ")));
         }
     }
     out

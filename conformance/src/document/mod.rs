@@ -143,16 +143,23 @@ impl Document {
         }
     }
 
-    /// The clauses, in the contract's order.
+    /// The clauses, in the contract's order: the families as their cases come, each by number.
     #[must_use]
     pub fn clauses(&self) -> Vec<&str> {
-        let mut clauses = Vec::new();
+        let (mut families, mut clauses) = (Vec::new(), Vec::new());
         for case in self.stores.iter().flat_map(|store| &store.cases) {
-            if !clauses.contains(&&*case.clause) {
-                clauses.push(&*case.clause);
-            }
+            let (family, number) = case.clause.split_once('-').unwrap_or((&case.clause, ""));
+            let of_family = families.iter().position(|other| *other == family).unwrap_or_else(|| {
+                families.push(family);
+                families.len() - 1
+            });
+            // `LIFE-2a` stands between `LIFE-2` and `LIFE-10`.
+            let digits = number.trim_end_matches(|c: char| !c.is_ascii_digit());
+            clauses.push((of_family, digits.parse::<u32>().unwrap_or_default(), number, &*case.clause));
         }
-        clauses
+        clauses.sort_unstable();
+        clauses.dedup();
+        clauses.into_iter().map(|(.., clause)| clause).collect()
     }
 
     /// Writes into `dir`, which it makes: `report.json` and `junit.xml` for machines, `report.html` for people,
