@@ -88,8 +88,8 @@ fn seen(document: &Document) -> Value {
     let file = dir.path().join("around.html");
     fs::write(&file, around).unwrap();
     let dump = browse(&dir, &file.display().to_string());
-    let (_, rest) = dump.split_once("<pre>").unwrap();
-    let found = rest.split_once("</pre>").unwrap().0;
+    let found = dump.split_once("<pre>").and_then(|(_, rest)| rest.split_once("</pre>"));
+    let (found, _) = found.unwrap_or_else(|| panic!("the probe said nothing: {dump}"));
     serde_json::from_str(found).unwrap_or_else(|e| panic!("{e}: {found}"))
 }
 

@@ -30,7 +30,8 @@ fn page(run: &Document) -> String {
         let clause = line.strip_prefix("| ").and_then(|l| l.split(" |").next()).filter(|c| clauses.contains(c));
         match clause {
             Some(clause) => {
-                out.push_str(&line.replacen(clause, &format!("[{clause}](contract.md#{})", clause.to_lowercase()), 1))
+                let link = format!("[{clause}](contract.md#{})", clause.to_lowercase());
+                out.push_str(&line.replacen(clause, &link, 1));
             }
             None => out.push_str(line),
         }
