@@ -1,5 +1,5 @@
 # The same names for people and CI. `make quickstart` and `make test` install what is missing.
-.PHONY: help quickstart test fmt lint docs contract mutants book bench
+.PHONY: help quickstart test fmt lint docs contract mutants matrix book bench
 
 SHELL := /bin/bash
 SETUP := .ci/setup
@@ -18,6 +18,7 @@ help:
 	@echo "make fmt          format all Rust code"
 	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
 	@echo "make mutants      run the broken backends that prove the suite, and list them in docs/src/mutants.md"
+	@echo "make matrix       run the suite on every engine and write docs/src/matrix.md anew"
 	@echo "make book         the book, into target/book"
 
 # Builds statehold and counts the words of its own docs, on RocksDB.
@@ -51,6 +52,11 @@ contract:
 # After mutants were added or renamed: runs them all.
 mutants:
 	$(SETUP) tests && STATEHOLD_WRITE_DOCS=1 cargo test --workspace --test mutants
+
+# After cases were added or removed, or an engine became another version: the whole suite on all engines.
+matrix:
+	$(SETUP) tests && cargo run --quiet --bin statehold -- conform --config docs/matrix.toml --report target/matrix
+	STATEHOLD_MATRIX=target/matrix/report.json cargo test --workspace --test docs matrix
 
 # The book, in target/book; needs `cargo install mdbook`.
 book:

@@ -6,7 +6,7 @@ use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use statehold_core::{AtomicScope, Capabilities, Claims, Durability, Ownership};
 
-use crate::{context::Context, failure::Verdict, subject::Site};
+use crate::{Outcome, context::Context, failure::Verdict, subject::Site};
 
 /// What kind of proof a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +25,17 @@ pub enum Category {
 impl Category {
     /// Every category.
     pub const ALL: [Self; 4] = [Self::Functional, Self::Model, Self::Crash, Self::Power];
+
+    /// In one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Functional => "functional",
+            Self::Model => "model",
+            Self::Crash => "crash",
+            Self::Power => "power",
+        }
+    }
 }
 
 /// What a case needs the backend to declare, or not to declare.
@@ -145,9 +156,14 @@ impl Case {
     }
 
     /// Why the case is not run on `site`: what is not declared, or what this machine lacks.
-    pub(crate) fn skipped_on(&self, site: &Site, dir: &Path, capabilities: &Capabilities) -> Option<&'static str> {
-        self.skipped_by(capabilities)
-            .or_else(|| self.needs.iter().find_map(|need| crate::power::lacking(*need, site, dir)))
+    pub(crate) fn skipped_on(&self, site: &Site, dir: &Path, capabilities: &Capabilities) -> Option<Outcome> {
+        let skip = |reason: &str, unproven| Outcome::Skipped { reason: reason.to_owned(), unproven };
+        let undeclared = self.skipped_by(capabilities).map(|reason| skip(reason, false));
+        let elsewhere = || self.needs.iter().find_map(|need| crate::power::elsewhere(*need, site, dir));
+        let lacking = || self.needs.iter().find_map(|need| crate::power::lacking(*need));
+        undeclared
+            .or_else(|| elsewhere().map(|reason| skip(reason, false)))
+            .or_else(|| lacking().map(|reason| skip(reason, true)))
     }
 }
 

@@ -16,8 +16,8 @@ use crate::{
 /// does not declare is reported as ignored, with the reason.
 ///
 /// `STATEHOLD_SEED` and `STATEHOLD_CASES` choose the random data; the seed is printed. `STATEHOLD_ROUNDS` repeats each
-/// case with other data. With `STATEHOLD_REPORT` set to
-/// a folder the cases run one after the other, and [`report.json` and `junit.xml`](Document) are written there.
+/// case with other data. With `STATEHOLD_REPORT` set to a folder the cases run one after the other, and the files of a
+/// [`Document`] are written there.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "one line at the caller")]
 pub fn main(subject: Subject) -> ExitCode {
@@ -51,16 +51,13 @@ pub fn main(subject: Subject) -> ExitCode {
 fn reported(subject: &Subject, selection: &Selection, folder: &Path) -> Result<ExitCode> {
     let report = run_each(subject, selection, |case| match &case.outcome {
         Outcome::Passed => eprintln!("{} ... ok", case.name),
-        Outcome::Failed { message } => eprintln!("{} ... FAILED\n{message}\n", case.name),
-        Outcome::Skipped { reason } => eprintln!("{} ... skipped: {reason}", case.name),
+        Outcome::Failed { message, .. } => eprintln!("{} ... FAILED\n{message}\n", case.name),
+        Outcome::Skipped { reason, .. } => eprintln!("{} ... skipped: {reason}", case.name),
     })?;
-    let document = Document::of(report);
+    let document = Document::of([report]);
     document.write(folder)?;
     let Totals { passed, failed, skipped } = document.totals;
-    eprintln!(
-        "\n{passed} passed, {failed} failed, {skipped} skipped; see report.json and junit.xml in {}",
-        folder.display()
-    );
+    eprintln!("\n{passed} passed, {failed} failed, {skipped} skipped; see report.html in {}", folder.display());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -69,10 +66,10 @@ fn trial(case: Case, subject: Subject, selection: Arc<Selection>) -> Trial {
         let dir = tempfile::TempDir::new()?;
         let site = subject.site(dir.path());
         let capabilities = site.backend.capabilities(&site.options).map_err(|e| Failed::from(e.to_string()))?;
-        if let Some(reason) = case.skipped_on(&site, dir.path(), &capabilities) {
+        if let Some(Outcome::Skipped { reason, .. }) = case.skipped_on(&site, dir.path(), &capabilities) {
             return Ok(Completion::ignored_with(reason));
         }
-        run_case(&case, &subject, &selection).map_err(|failure| Failed::from(failure.to_string()))?;
+        run_case(&case, &subject, &selection).map_err(|(_, failure)| Failed::from(failure.to_string()))?;
         Ok(Completion::Completed)
     })
 }

@@ -52,7 +52,7 @@ pub use case::{Case, Category};
 use context::Context;
 pub use crash::crash_child;
 pub use differential::differential;
-pub use document::{Document, Totals};
+pub use document::{Document, StoreReport, Totals};
 pub use failure::Failure;
 pub use harness::main;
 pub use history::{Histories, linearisable};

@@ -32,21 +32,36 @@ pub struct Selection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// The backend answers as the contract says: functional and model cases, once.
+    /// The backend answers as the contract says: functional and model cases.
     Conformant,
     /// It also keeps its word when processes are killed and power is lost, over several rounds.
     Certified,
 }
 
 impl Level {
+    /// In one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conformant => "conformant",
+            Self::Certified => "certified",
+        }
+    }
+
+    /// The kinds of proof that it takes.
+    #[must_use]
+    pub fn categories(self) -> &'static [Category] {
+        match self {
+            Self::Conformant => &[Category::Functional, Category::Model],
+            Self::Certified => &Category::ALL,
+        }
+    }
+
     /// What the level asks for, with a seed of its own.
     #[must_use]
     pub fn selection(self) -> Selection {
-        let (categories, rounds) = match self {
-            Self::Conformant => (vec![Category::Functional, Category::Model], 1),
-            Self::Certified => (Category::ALL.to_vec(), CERTIFIED_ROUNDS),
-        };
-        Selection { categories, rounds, ..Selection::default() }
+        let rounds = if self == Self::Certified { CERTIFIED_ROUNDS } else { 1 };
+        Selection { categories: self.categories().to_vec(), rounds, ..Selection::default() }
     }
 }
 
@@ -54,13 +69,13 @@ impl Level {
 const CERTIFIED_ROUNDS: u32 = 3;
 
 /// How many random sequences a model case tries unless told otherwise.
-const DEFAULT_CASES: u32 = 64;
+pub(crate) const DEFAULT_CASES: u32 = 64;
 
 impl Default for Selection {
     /// Functional and model cases, a seed of its own each time, 64 sequences.
     fn default() -> Self {
         let seed = std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0);
-        let categories = vec![Category::Functional, Category::Model];
+        let categories = Level::Conformant.categories().to_vec();
         Self { categories, filter: None, seed, cases: DEFAULT_CASES, rounds: 1 }
     }
 }
@@ -85,7 +100,9 @@ impl Selection {
         Ok(selection)
     }
 
-    pub(crate) fn takes(&self, case: &Case) -> bool {
+    /// Whether the case is run, if the backend declares what it needs.
+    #[must_use]
+    pub fn takes(&self, case: &Case) -> bool {
         self.categories.contains(&case.category())
             && self.filter.as_ref().is_none_or(|filter| case.name().contains(filter.as_str()))
     }
@@ -128,13 +145,15 @@ pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&
     let dir = TempDir::new().map_err(|e| statehold_core::Error::internal("no temporary directory").because(e))?;
     let site = subject.site(dir.path());
     let capabilities = site.backend.capabilities(&site.options)?;
+    let engine = engine(subject);
+    let began = Instant::now();
     let cases = all_cases().into_iter().filter(|case| selection.takes(case)).map(|case| {
         let began = Instant::now();
         let outcome = match case.skipped_on(&site, dir.path(), &capabilities) {
-            Some(reason) => Outcome::Skipped { reason: reason.to_owned() },
+            Some(skip) => skip,
             None => match run_case(&case, subject, selection) {
                 Ok(()) => Outcome::Passed,
-                Err(failure) => Outcome::Failed { message: failure.to_string() },
+                Err((seed, failure)) => Outcome::Failed { message: failure.to_string(), seed },
             },
         };
         let report = CaseReport {
@@ -142,20 +161,47 @@ pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&
             name: case.name().to_owned(),
             category: case.category(),
             outcome,
-            millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            millis: millis(began),
         };
         done(&report);
         report
     });
-    Ok(Report { kind: site.backend.kind().to_owned(), seed: selection.seed, cases: cases.collect() })
+    let cases = cases.collect();
+    let kind = site.backend.kind().to_owned();
+    let (seed, sequences) = (selection.seed, selection.cases);
+    let (store, rounds, millis) = (kind.clone(), selection.rounds, millis(began));
+    Ok(Report { store, kind, engine, seed, sequences, rounds, millis, cases })
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the subject's engine calls itself, asked of a store of its own.
+fn engine(subject: &Subject) -> Option<String> {
+    let mut version = None;
+    let asked = complete(async {
+        let store = Context::new(subject, 0, 0)?.open().await?;
+        version = store.engine_version().await?;
+        Ok(store.close().await?)
+    });
+    // A store that cannot be opened or closed fails its cases, which say more.
+    asked.ok().and(version)
 }
 
 /// Runs one case, as often as there are rounds.
-pub(crate) fn run_case(case: &Case, subject: &Subject, selection: &Selection) -> Verdict {
+///
+/// # Errors
+/// The failure, and the seed of the round that failed.
+pub(crate) fn run_case(
+    case: &Case,
+    subject: &Subject,
+    selection: &Selection,
+) -> std::result::Result<(), (u64, Failure)> {
     // The first round has the seed that was given, so that a failure is repeated by its own in one round.
     let mut seed = selection.seed;
     for _ in 0..selection.rounds {
-        run_round(case, subject, &Selection { seed, ..selection.clone() })?;
+        run_round(case, subject, &Selection { seed, ..selection.clone() }).map_err(|failure| (seed, failure))?;
         seed = mix(seed.wrapping_add(1));
     }
     Ok(())

@@ -134,6 +134,14 @@ pub trait Store: Reads + StateOperator {
     fn memory(&self) -> u64 {
         0
     }
+
+    /// Name and version of the engine or server beneath, e.g. `Redis 7.0.15`, for reports; `None` where it has none.
+    ///
+    /// # Errors
+    /// `Unavailable` if a server cannot be asked.
+    async fn engine_version(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// A cut: all states of a store at one instant. Reading it never blocks writers.

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sqlx::{PgConnection, error::Error as SqlError, query_as};
+use sqlx::{PgConnection, error::Error as SqlError, query_as, query_scalar};
 use statehold_core::{
     Address, Batch, Capabilities, Cell, Committed, Durability, Error, KeyGroup, KeyGroups, Limits, Millis, Op, Page,
     Reads, Result, ScanRequest, StateId, StateSpec, Store, StoreClock, WriterId,
@@ -114,10 +114,27 @@ impl Inner {
         Ok(states)
     }
 
+    async fn version(&self) -> Result<String> {
+        self.pool.check_open()?;
+        let version = self.pool.read(&Version).await?;
+        // Behind the number stands who packaged it: `17.5 (Debian 17.5-1)`.
+        Ok(format!("PostgreSQL {}", version.split_whitespace().next().unwrap_or(&version)))
+    }
+
     async fn last_marker(&self, writer: WriterId) -> Result<Option<(u64, Option<Bytes>)>> {
         self.pool.check_open()?;
         let found = self.pool.read(&LastMarker { store: self.store, writer }).await?;
         Ok(found.map(|(sequence, position)| (flop(sequence), position.map(Bytes::from))))
+    }
+}
+
+struct Version;
+
+impl Work for Version {
+    type Out = String;
+
+    async fn run(&self, on: &mut PgConnection) -> Result<Self::Out, SqlError> {
+        query_scalar("SHOW server_version").fetch_one(on).await
     }
 }
 
@@ -189,6 +206,11 @@ impl Store for PostgresStore {
     /// The server numbers elements itself, in the order of commits.
     fn reserve_ordinals(&self, _: u64) -> Option<u64> {
         None
+    }
+
+    async fn engine_version(&self) -> Result<Option<String>> {
+        let inner = Arc::clone(&self.0);
+        self.0.task(async move { inner.version().await.map(Some) }).finish().await
     }
 }
 

@@ -14,6 +14,9 @@ use crate::{
 
 const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
 
+/// The version that this crate is built with, which redb does not tell.
+const REDB: &str = "4.6.0";
+
 /// An open file. redb locks it, and lets go when this is dropped.
 #[derive(Debug)]
 pub(crate) struct RedbEngine(Database);
@@ -111,5 +114,21 @@ impl Engine for RedbEngine {
     fn image(&self) -> Result<RedbImage> {
         let transaction = self.0.begin_read().map_err(of)?;
         transaction.open_table(ROWS).map(RedbImage).map_err(of)
+    }
+
+    fn version(&self) -> Option<String> {
+        Some(format!("redb {REDB}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_in_the_lock_file() {
+        let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
+        let (_, package) = lock.split_once("name = \"redb\"\nversion = \"").unwrap();
+        assert_eq!(package.split_once('"').unwrap().0, REDB);
     }
 }

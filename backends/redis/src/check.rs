@@ -1,5 +1,7 @@
 //! What a server must be before a store is opened on it: new enough, a master, and set up for the level.
 
+use std::collections::BTreeSet;
+
 use redis::Value;
 use statehold_core::{Durability, Error, ErrorKind, OpenRequest, Ownership, Result};
 
@@ -13,9 +15,7 @@ pub(crate) async fn server(link: &Link, config: &Config, request: &OpenRequest) 
     let mut masters = 0;
     for answer in link.everywhere(redis::cmd("INFO").arg("everything")).await? {
         let info = text(answer)?;
-        let field = |name: &str| {
-            info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim).unwrap_or_default()
-        };
+        let field = |name: &str| field(&info, name).unwrap_or_default();
         check_version(field("redis_version"))?;
         let is_cluster = field("cluster_enabled") == "1";
         if is_cluster != config.cluster {
@@ -33,6 +33,25 @@ pub(crate) async fn server(link: &Link, config: &Config, request: &OpenRequest) 
             .advise("name the master, or open the store read-only"));
     }
     if writes { settings(link, config, request.durability).await } else { Ok(()) }
+}
+
+/// Which server it is. The nodes of a Cluster may differ, while it is being upgraded.
+pub(crate) async fn version(link: &Link) -> Result<Option<String>> {
+    let answers = link.everywhere(redis::cmd("INFO").arg("server")).await?;
+    let infos = answers.into_iter().map(text).collect::<Result<Vec<_>>>()?;
+    let versions: BTreeSet<String> = infos.iter().filter_map(|info| server_of(info)).collect();
+    Ok((!versions.is_empty()).then(|| Vec::from_iter(versions).join(", ")))
+}
+
+/// Valkey tells the version of Redis that it can stand in for, and its own.
+fn server_of(info: &str) -> Option<String> {
+    let own = field(info, "valkey_version").map(|version| format!("Valkey {version}"));
+    own.or_else(|| field(info, "redis_version").map(|version| format!("Redis {version}")))
+}
+
+/// A field of the answer to `INFO`.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
 fn text(answer: Value) -> Result<String> {
@@ -120,6 +139,15 @@ mod tests {
         }
         check_version("7.0.0").unwrap();
         check_version("8.2.1").unwrap();
+    }
+
+    #[test]
+    fn a_server_is_told_by_its_own_name() {
+        let redis = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n";
+        assert_eq!(server_of(redis).unwrap(), "Redis 7.0.15");
+        let valkey = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n";
+        assert_eq!(server_of(valkey).unwrap(), "Valkey 8.0.1");
+        assert_eq!(server_of("# Server\r\n"), None);
     }
 
     #[test]

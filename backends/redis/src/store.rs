@@ -9,7 +9,7 @@ use statehold_core::{
     SpecChange, StateId, StateSpec, Store, WriterId,
 };
 
-use crate::inner::Inner;
+use crate::{check, inner::Inner};
 
 /// An opened store. Every operation but a close works on the server's own time: dropping its future stops nothing
 /// that was sent.
@@ -74,6 +74,11 @@ impl Store for RedisStore {
     /// `None`: the scripts number elements.
     fn reserve_ordinals(&self, _count: u64) -> Option<u64> {
         None
+    }
+
+    async fn engine_version(&self) -> Result<Option<String>> {
+        let version = async { check::version(&*self.inner.link()?).await };
+        version.await.map_err(|e| self.inner.named(e))
     }
 }
 

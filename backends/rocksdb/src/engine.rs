@@ -251,10 +251,31 @@ impl Engine for RocksEngine {
         let stores = Arc::strong_count(&self.memory).saturating_sub(1).max(1);
         tables + cache / stores as u64
     }
+
+    fn version(&self) -> Option<String> {
+        Some(format!("RocksDB {ROCKSDB}"))
+    }
 }
+
+/// What librocksdb-sys compiles; its C interface does not tell.
+const ROCKSDB: &str = "11.8.1";
 
 /// How often a stopped writer looks whether he can go on.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// So many looks in a row at a stuck engine make the write fail.
 const STUCK_LOOKS: u32 = 100;
 const BACKGROUND_ERRORS: &str = "rocksdb.background-errors";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_in_the_lock_file() {
+        let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
+        let (_, package) = lock.split_once("name = \"librocksdb-sys\"\nversion = \"").unwrap();
+        // `0.19.0+11.8.1`: the crate's own, and what it compiles.
+        let (version, _) = package.split_once('"').unwrap();
+        assert_eq!(version.split_once('+').unwrap().1, ROCKSDB);
+    }
+}

@@ -159,18 +159,55 @@ fn cap_1_an_engine_is_held_to_the_contract_without_touching_the_stores_data() {
     let here = folder.path();
     let arguments = ["conform", "--filter", "kv_1", "--seed", "7", "--cases", "4"];
     let told = ok(here, &with(&arguments));
-    assert!(told.contains("rocksdb: ") && told.contains(" 0 failed, ") && told.contains("ok   KV-1"), "{told}");
-    ok(here, &with(&["conform", "--filter", "kv_1", "--report", "proof"]));
-    let report: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(here.join("proof/report.json")).unwrap()).unwrap();
-    assert_eq!((&report["schema"], &report["kind"]), (&1.into(), &"rocksdb".into()));
-    assert_eq!(report["totals"]["failed"], 0);
-    assert_eq!(report["clauses"]["KV-1"]["passed"], report["totals"]["passed"]);
-    assert!(std::fs::read_to_string(here.join("proof/junit.xml")).unwrap().contains("testsuite name=\"KV-1\""));
+    assert!(
+        told.contains(" (rocksdb, RocksDB ") && told.contains(" 0 failed, ") && told.contains("ok   KV-1"),
+        "{told}"
+    );
     let crash = ok(here, &with(&["conform", "--category", "crash", "--filter", "second_process"]));
     assert!(crash.contains("ok   OWN-1"), "{crash}");
+    let certified = ok(here, &with(&["conform", "--level", "certified", "--rounds", "2", "--filter", "before_it_is_ack"]));
+    assert!(certified.contains("ok   LIFE-1"), "{certified}");
+    assert!(fails(here, &with(&["conform", "--filter", "no_such"]), 2).contains("no case"));
     assert!(fails(here, &with(&["conform", "--store", "x"]), 2).contains("there is no store `x`"));
     assert_eq!(crate::common::held(here, MADE), expected(&[&text]));
+}
+
+#[test]
+fn cap_1_every_store_of_a_descriptor_is_tested_and_one_report_tells_of_all() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    let stores = "namespace = 'a'\n[stores]\nb-memory = { kind = 'memory' }\n\
+         a-postgres = { kind = 'postgres', options = { url = 'postgres://nowhere' } }\n\
+         c-redis = { kind = 'redis', options = { url = 'redis://nowhere' } }\n\
+         d-redb = { kind = 'redb', options = { path = '/nowhere' } }\n";
+    fs::write(here.join("statehold.toml"), stores).unwrap();
+    let told = ok(here, &["conform", "--filter", "kv_1_", "--seed", "7", "--report", "proof"]);
+    assert_eq!(told.matches(" 0 failed, ").count(), 4, "{told}");
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(here.join("proof/report.json")).unwrap()).unwrap();
+    assert_eq!((&report["schema"], &report["totals"]["failed"]), (&1.into(), &0.into()));
+    let stores = report["stores"].as_array().unwrap();
+    for (store, (name, engine)) in stores.iter().zip([
+        ("a-postgres", "PostgreSQL 1"),
+        ("b-memory", ""),
+        ("c-redis", "Redis "),
+        ("d-redb", "redb "),
+    ]) {
+        assert_eq!((&store["store"], &store["seed"]), (&name.into(), &7.into()));
+        assert!(store["engine"].as_str().unwrap_or_default().starts_with(engine), "{store}");
+        assert_eq!(store["clauses"]["KV-1"], store["totals"]);
+    }
+    assert_eq!(stores.len(), 4);
+    let names: Vec<_> = fs::read_dir(here.join("proof")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(
+        ["report.html", "junit.xml", "badge.svg", "matrix.md"].iter().all(|f| names.contains(&f.into())),
+        "{names:?}"
+    );
+
+    let arguments = ["conform", "--filter", "kv_1_", "--json", "--store", "d-redb", "--store", "b-memory"];
+    let report: serde_json::Value = serde_json::from_str(&ok(here, &arguments)).unwrap();
+    let names: Vec<_> = report["stores"].as_array().unwrap().iter().map(|s| s["store"].clone()).collect();
+    assert_eq!(names, ["d-redb", "b-memory"]);
+    assert!(fails(here, &[&arguments[..], &["--store", "e"]].concat(), 2).contains("there is no store `e`"));
 }
 
 #[test]

@@ -4,5 +4,6 @@
 mod commands;
 mod contract;
 mod links;
+mod matrix;
 mod names;
 mod pages;

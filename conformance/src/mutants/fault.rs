@@ -229,6 +229,10 @@ impl<F: Fault> Store for FaultyStore<F> {
     fn memory(&self) -> u64 {
         self.inner.memory()
     }
+
+    async fn engine_version(&self) -> Result<Option<String>> {
+        self.inner.engine_version().await
+    }
 }
 
 /// The spec of a state, if the store has it.

@@ -26,19 +26,23 @@ pub(crate) const CASES: &[Case] = cases![Power:
     life_5_power_loss_leaves_old_or_new_content_of_a_recovery(Process, Persistent, Loading, OnDisk, PowerLoss),
 ];
 
+/// Why the suite does not reach the store's files.
+pub(crate) fn elsewhere(need: Need, site: &Site, dir: &Path) -> Option<&'static str> {
+    let path = || OptionReader::new(site.backend.kind(), &site.options).text("path").ok().flatten();
+    let inside = || path().is_some_and(|path| Path::new(&path).starts_with(dir));
+    (need == Need::OnDisk && !inside()).then_some("the store's files are not in a directory of the suite")
+}
+
 /// What a case needs of this machine, and it lacks.
-pub(crate) fn lacking(need: Need, site: &Site, dir: &Path) -> Option<&'static str> {
-    match need {
-        Need::OnDisk => {
-            let path = OptionReader::new(site.backend.kind(), &site.options).text("path").ok().flatten();
-            let inside = path.is_some_and(|path| Path::new(&path).starts_with(dir));
-            (!inside).then_some("the store's files are not in a directory of the suite")
+pub(crate) fn lacking(need: Need) -> Option<&'static str> {
+    let (met, reason) = match need {
+        Need::Tracing => {
+            (runs("strace", &["-f", "-o", "/dev/null", "true"]), "strace is not installed, or may trace nobody here")
         }
-        Need::Tracing => (!runs("strace", &["-f", "-o", "/dev/null", "true"]))
-            .then_some("strace is not installed, or may trace nobody here"),
-        Need::PowerLoss => (!disk::Disk::can_be_made()).then_some("disks can be mounted by root alone, with mkfs.ext4"),
-        _ => None,
-    }
+        Need::PowerLoss => (disk::Disk::can_be_made(), "disks can be mounted by root alone, with mkfs.ext4 and perl"),
+        _ => (true, ""),
+    };
+    (!met).then_some(reason)
 }
 
 fn runs(program: &str, arguments: &[&str]) -> bool {

@@ -128,4 +128,9 @@ pub trait Engine: EngineRead + Debug {
     fn memory(&self) -> u64 {
         0
     }
+
+    /// Its name and version, e.g. `RocksDB 11.8.1`, for reports; `None` where it has none.
+    fn version(&self) -> Option<String> {
+        None
+    }
 }

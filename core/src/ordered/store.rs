@@ -99,6 +99,10 @@ impl<E: Engine> Store for OrderedStore<E> {
     fn memory(&self) -> u64 {
         self.inner.engine().map_or(0, |engine| engine.memory())
     }
+
+    async fn engine_version(&self) -> Result<Option<String>> {
+        Ok(self.inner.engine().map_err(|e| self.inner.named(e))?.version())
+    }
 }
 
 impl<E: Engine> Inner<E> {

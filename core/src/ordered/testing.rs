@@ -177,6 +177,10 @@ impl Engine for TestEngine {
     fn image(&self) -> Result<TestImage> {
         Ok(TestImage(self.0.rows()))
     }
+
+    fn version(&self) -> Option<String> {
+        Some("Test 1".to_owned())
+    }
 }
 
 pub(super) const GROUP: KeyGroup = KeyGroup(3);

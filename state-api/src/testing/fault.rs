@@ -236,6 +236,10 @@ impl Store for FaultStore {
     fn memory(&self) -> u64 {
         self.inner.memory()
     }
+
+    async fn engine_version(&self) -> Result<Option<String>> {
+        self.inner.engine_version().await
+    }
 }
 
 #[async_trait]

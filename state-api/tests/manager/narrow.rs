@@ -92,6 +92,9 @@ impl Store for NarrowStore {
     fn memory(&self) -> u64 {
         self.inner.memory()
     }
+    async fn engine_version(&self) -> Result<Option<String>> {
+        self.inner.engine_version().await
+    }
 }
 
 #[async_trait]

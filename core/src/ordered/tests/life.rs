@@ -161,3 +161,11 @@ fn own_1_read_only_looks_and_refuses_to_write() {
     block_on(look.close()).unwrap();
     assert_eq!(bench.disk.rows(), before);
 }
+
+#[test]
+fn the_version_is_the_engines_until_the_store_is_closed() {
+    let (_bench, store, _) = Bench::with(Model::Kv, |_| {});
+    assert_eq!(block_on(store.engine_version()).unwrap().unwrap(), "Test 1");
+    block_on(store.close()).unwrap();
+    assert_eq!(block_on(store.engine_version()).unwrap_err().kind(), ErrorKind::Unavailable);
+}
