@@ -37,7 +37,10 @@ async fn archive(file: &[u8], rows: u64, specs: &[StateSpec], counts: &[u64]) ->
     let claim = json!([{"claim": {"owner": "fuzz", "groups": groups, "base": null}}]);
     for (path, bytes) in [
         ("orders/log/00000000000000000001.json".to_owned(), sealed(1, &claim)),
-        ("orders/log/00000000000000000002.json".to_owned(), sealed(2, &json!([{"part": part}, {"complete": complete}]))),
+        (
+            "orders/log/00000000000000000002.json".to_owned(),
+            sealed(2, &json!([{"part": part}, {"complete": complete}])),
+        ),
         (format!("orders/objects/{name}"), Bytes::copy_from_slice(file)),
     ] {
         store.put(&Path::from(path), bytes.into()).await.expect("memory takes it");

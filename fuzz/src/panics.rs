@@ -8,7 +8,8 @@ use std::{panic, process::abort};
 pub fn allow_in_parquet() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        let ours = info.location().is_some_and(|at| !at.file().contains("/registry/") && !at.file().contains("/rustc/"));
+        let ours =
+            info.location().is_some_and(|at| !at.file().contains("/registry/") && !at.file().contains("/rustc/"));
         if ours {
             report(info);
             abort();

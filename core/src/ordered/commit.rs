@@ -58,6 +58,11 @@ impl<E: Engine> Inner<E> {
     /// What can be told without looking at the store's content.
     fn check_batch(&self, batch: &Batch) -> Result<()> {
         self.limits.check_batch(batch)?;
+        if batch.marker.is_some() && batch.mutations.len() > StoredMarker::MAX_REVISIONS {
+            let (count, most) = (batch.mutations.len(), StoredMarker::MAX_REVISIONS);
+            let what = format!("a batch with a marker has {count} mutations, over the limit of {most}");
+            return Err(Error::new(ErrorKind::LimitExceeded, what).advise("nothing was written; commit it in pieces"));
+        }
         batch.check_folded()?;
         for mutation in &batch.mutations {
             self.check_group(mutation.at().group)?;

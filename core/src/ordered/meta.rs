@@ -97,6 +97,13 @@ pub(super) fn unseal<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T>
     postcard::from_bytes(body).map_err(|_| damaged(what))
 }
 
+/// A writer's marker, whose answer can be given.
+pub(super) fn unseal_marker(bytes: &[u8]) -> Result<StoredMarker> {
+    const WHAT: &str = "a writer's marker";
+    let marker: StoredMarker = unseal(WHAT, bytes)?;
+    if marker.is_sound() { Ok(marker) } else { Err(damaged(WHAT)) }
+}
+
 /// The row of a state in the catalog.
 pub(super) fn seal_state(state: &State) -> Result<Vec<u8>> {
     let table = state.form.table;
@@ -216,6 +223,18 @@ pub(super) struct StoredMarker {
 }
 
 impl StoredMarker {
+    /// The most mutations of a batch with a marker: its answer is kept in memory.
+    pub(super) const MAX_REVISIONS: usize = 1 << 24;
+
+    /// Whether its runs are numbers, and not more than were ever written: a few bytes can claim very many.
+    fn is_sound(&self) -> bool {
+        let add = |sum: u64, (first, n): &(u64, u32)| {
+            first.checked_add(u64::from(*n))?;
+            sum.checked_add(u64::from(*n))
+        };
+        self.revisions.iter().try_fold(0, add).is_some_and(|sum| sum <= Self::MAX_REVISIONS as u64)
+    }
+
     pub(super) fn new(marker: &Marker, session: u32, answer: &Committed) -> Self {
         let mut runs: Vec<(u64, u32)> = Vec::new();
         for &Revision(revision) in &answer.revisions {
