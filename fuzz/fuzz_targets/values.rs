@@ -22,6 +22,11 @@ fn encoded(codec: &impl Codec<Order>, value: &Order) -> Bytes {
 fn returns(codec: &impl Codec<Order>, value: &Order) {
     let bytes = encoded(codec, value);
     let back = codec.decode(bytes.clone()).expect("what was encoded decodes");
+    // Not a byte more or less.
+    for other in [&bytes[..bytes.len() - 1], &[&bytes[..], b"0"].concat()] {
+        let error = codec.decode(Bytes::copy_from_slice(other)).expect_err("it has another length");
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    }
     // By bytes, as NaN is not itself.
     assert_eq!(encoded(codec, &back), bytes, "{value:?}");
 }

@@ -2,9 +2,10 @@
 #![doc(hidden)]
 #![allow(missing_docs, reason = "for fuzz targets alone")]
 
-use std::io::Write;
+use std::{io::Write, panic::catch_unwind};
 
 use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use statehold_core::{Error, KeyGroup, Result, Row, StateSpec};
 
 use super::{
@@ -19,6 +20,14 @@ pub type Placed = (u32, KeyGroup, Row);
 /// Reads a log record and writes it again.
 pub fn record(bytes: &[u8], namespace: &str, number: u64) -> Result<Bytes> {
     Record::decode(bytes, namespace, number)?.encode()
+}
+
+/// How many rows a Parquet file says it has.
+pub fn count_rows(bytes: &[u8]) -> Option<u64> {
+    let bytes = Bytes::copy_from_slice(bytes);
+    let file = catch_unwind(|| SerializedFileReader::new(bytes)).ok()?.ok()?;
+    let groups = file.metadata().row_groups();
+    groups.iter().try_fold(0_u64, |sum, group| sum.checked_add(u64::try_from(group.num_rows()).ok()?))
 }
 
 /// The rows of a portable file that should have `rows` of them.
