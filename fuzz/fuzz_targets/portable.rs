@@ -1,7 +1,10 @@
 //! Any bytes as a portable file: rows, or a typed error, in bounded memory. And what an archive makes of such a file.
 #![no_main]
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -62,9 +65,9 @@ async fn recover(file: &[u8], found: &[fuzzing::Placed], specs: &[StateSpec]) {
     match archive.recover_into(Select::Latest, "local", &*target, groups).await {
         Ok(_) => assert_eq!(target.states().await.expect("it is open").len(), specs.len()),
         Err(e) => {
-            // Rows that no store of this kind takes.
-            let known = matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::LimitExceeded | ErrorKind::Conflict);
-            assert!(known || e.kind() == ErrorKind::Corrupt, "{e}");
+            // Rows that no store takes, or with ordinals that leave none for later.
+            use ErrorKind::{Corrupt, InvalidInput, LimitExceeded, ResourceExhausted};
+            assert!(matches!(e.kind(), Corrupt | InvalidInput | LimitExceeded | ResourceExhausted), "{e}");
             assert!(target.states().await.expect("it is open").is_empty(), "{e}");
         }
     }
@@ -73,8 +76,14 @@ async fn recover(file: &[u8], found: &[fuzzing::Placed], specs: &[StateSpec]) {
 
 fuzz_target!(init: panics::allow_in_parquet(), |file: &[u8]| {
     let specs = specs();
-    // As the log says, and as it does not say.
+    let begun = Instant::now();
     let rows = fuzzing::count_rows(file).unwrap_or_default();
+    // Known and not ours to mend: parquet 60.1 counts to the length of a list of booleans that it skips, whatever
+    // length five bytes claim (`skip_till_depth`). Once is enough.
+    if begun.elapsed() > Duration::from_millis(500) {
+        return;
+    }
+    // As the log does not say, and as it says.
     assert_refused(&fuzzing::read_file(file, rows + 1, &specs).expect_err("it has other rows"));
     let found = match fuzzing::read_file(file, rows, &specs) {
         Ok(found) => found,
