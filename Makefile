@@ -1,5 +1,5 @@
 # The same names for people and CI. `make quickstart` and `make test` install what is missing.
-.PHONY: help quickstart test fmt lint docs contract mutants matrix book bench
+.PHONY: help quickstart test fuzz fmt lint docs contract mutants matrix book bench
 
 SHELL := /bin/bash
 SETUP := .ci/setup
@@ -14,6 +14,7 @@ space := $(empty) $(empty)
 help:
 	@echo "make quickstart   build statehold, count the words of docs/ on RocksDB"
 	@echo "make test         everything CI runs: format, clippy, docs, dependencies, tests"
+	@echo "make fuzz         every decoder on bytes that nobody would write, FUZZ_SECONDS=60 each"
 	@echo "make bench        typed operations against raw RocksDB; BENCH=streaming, archives, sizes, large …"
 	@echo "make fmt          format all Rust code"
 	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
@@ -34,12 +35,21 @@ test: lint docs
 	$(SETUP) tests && cargo nextest run --workspace -E 'not (($(SUITES)) and binary(/^($(subst $(space),|,$(SERVED)))$$/))$(UNROOTED)'
 	$(SETUP) && cargo test --workspace $(addprefix --test ,$(SERVED))
 	$(SETUP) && cargo test --workspace --doc
+	$(MAKE) --no-print-directory fuzz
+
+# Every fuzz target for so long, two at a time; `make fuzz TARGETS="log portable"` for some (fuzz/README.md).
+FUZZ_SECONDS ?= 60
+fuzz:
+	$(SETUP) && cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	FUZZ_SECONDS=$(FUZZ_SECONDS) .ci/fuzz $(TARGETS)
 
 fmt:
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 lint:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	$(SETUP) && cargo clippy --workspace --all-targets -- -D warnings
 
 docs:

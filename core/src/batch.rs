@@ -110,6 +110,9 @@ pub struct WriterId(pub u128);
 /// The greatest size of a marker's position, in bytes.
 pub const MAX_POSITION_BYTES: usize = 64 * 1024;
 
+/// The most changes of a batch with a marker, 16,777,216: the engine keeps the answer, a revision each.
+pub const MAX_MARKED_CHANGES: usize = 1 << 24;
+
 /// Makes a commit safe to send again (contract BATCH-4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {

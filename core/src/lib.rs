@@ -33,7 +33,9 @@ pub mod staged;
 mod step;
 mod store;
 
-pub use batch::{Batch, Committed, Condition, ConditionsFailed, MAX_POSITION_BYTES, Marker, Mutation, WriterId};
+pub use batch::{
+    Batch, Committed, Condition, ConditionsFailed, MAX_MARKED_CHANGES, MAX_POSITION_BYTES, Marker, Mutation, WriterId,
+};
 pub use capability::{AtomicScope, Capabilities, Claims, Count, Durability, Ownership, Support};
 pub use clock::{Clock, ManualClock, StoreClock, SystemClock};
 pub use envelope::{Envelope, Opened};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Address, Batch, Error, ErrorKind, MAX_POSITION_BYTES, Mutation, Result};
+use crate::{Address, Batch, Error, ErrorKind, MAX_MARKED_CHANGES, MAX_POSITION_BYTES, Mutation, Result};
 
 /// The most a store accepts, in bytes. At the limit it works; one byte over is `LimitExceeded`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,14 @@ impl Limits {
                 format!("a marker's position of {position} bytes is over the limit of {MAX_POSITION_BYTES}"),
             )
             .advise("nothing was written; keep the position elsewhere and put its name into the marker"));
+        }
+        let changes = batch.mutations.len();
+        if batch.marker.is_some() && changes > MAX_MARKED_CHANGES {
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format!("a batch with a marker has {changes} changes, over the limit of {MAX_MARKED_CHANGES}"),
+            )
+            .advise("nothing was written; commit it in pieces, each under a marker of its own"));
         }
         for (at, _) in &batch.conditions {
             address(at)?;

@@ -165,7 +165,8 @@ fn cap_1_an_engine_is_held_to_the_contract_without_touching_the_stores_data() {
     );
     let crash = ok(here, &with(&["conform", "--category", "crash", "--filter", "second_process"]));
     assert!(crash.contains("ok   OWN-1"), "{crash}");
-    let certified = ok(here, &with(&["conform", "--level", "certified", "--rounds", "2", "--filter", "before_it_is_ack"]));
+    let certified =
+        ok(here, &with(&["conform", "--level", "certified", "--rounds", "2", "--filter", "before_it_is_ack"]));
     assert!(certified.contains("ok   LIFE-1"), "{certified}");
     assert!(fails(here, &with(&["conform", "--filter", "no_such"]), 2).contains("no case"));
     assert!(fails(here, &with(&["conform", "--store", "x"]), 2).contains("there is no store `x`"));

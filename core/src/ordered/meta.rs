@@ -11,7 +11,10 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{catalog::State, layout::Table};
-use crate::{Committed, Error, ErrorKind, KeyGroup, KeyGroups, Marker, Result, Revision, StateId, StateSpec, WriterId};
+use crate::{
+    Committed, Error, ErrorKind, KeyGroup, KeyGroups, MAX_MARKED_CHANGES, Marker, Result, Revision, StateId, StateSpec,
+    WriterId,
+};
 
 /// The newest format of layout and meta rows. Version N reads N-1 and refuses N+1 (contract NAME-5).
 /// Every row is written in the oldest format that can hold it.
@@ -95,6 +98,13 @@ fn seal_as(format: u16, value: &impl Serialize) -> Result<Vec<u8>> {
 pub(super) fn unseal<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
     let (_, body) = checked(what, bytes)?;
     postcard::from_bytes(body).map_err(|_| damaged(what))
+}
+
+/// A writer's marker, whose answer can be given.
+pub(super) fn unseal_marker(bytes: &[u8]) -> Result<StoredMarker> {
+    const WHAT: &str = "a writer's marker";
+    let marker: StoredMarker = unseal(WHAT, bytes)?;
+    if marker.is_sound() { Ok(marker) } else { Err(damaged(WHAT)) }
 }
 
 /// The row of a state in the catalog.
@@ -216,6 +226,15 @@ pub(super) struct StoredMarker {
 }
 
 impl StoredMarker {
+    /// Whether its runs are numbers, and not more than were ever written: a few bytes can claim very many.
+    fn is_sound(&self) -> bool {
+        let add = |sum: u64, (first, n): &(u64, u32)| {
+            first.checked_add(u64::from(*n))?;
+            sum.checked_add(u64::from(*n))
+        };
+        self.revisions.iter().try_fold(0, add).is_some_and(|sum| sum <= MAX_MARKED_CHANGES as u64)
+    }
+
     pub(super) fn new(marker: &Marker, session: u32, answer: &Committed) -> Self {
         let mut runs: Vec<(u64, u32)> = Vec::new();
         for &Revision(revision) in &answer.revisions {

@@ -174,7 +174,7 @@ fn parts<E: Engine>(engine: E, head: Head, suspect: bool, request: &OpenRequest)
     let mut markers = HashMap::new();
     each(&engine, &Kind::MARKERS, |key, value| {
         let writer = WriterId(u128::from_be_bytes(meta::number(key)?));
-        markers.insert(writer, meta::unseal::<StoredMarker>("a writer's marker", value)?);
+        markers.insert(writer, meta::unseal_marker(value)?);
         Ok(())
     })?;
     Ok(Parts { engine, head, catalog, sequences, markers, suspect })

@@ -31,6 +31,8 @@ mod claim;
 mod cloud;
 mod error;
 mod folder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod log;
 mod metadata;
 mod native;

@@ -74,6 +74,18 @@ fn batch_4_a_stored_marker_gives_its_revisions_back() {
 }
 
 #[test]
+fn batch_4_a_marker_that_claims_too_much_is_corrupt() {
+    // Sequence, position, session, runs of (first, how many): as a marker is encoded.
+    let stored = |runs: Vec<(u64, u32)>| meta::seal(&(1_u64, None::<Vec<u8>>, 9_u32, runs)).unwrap();
+    let read = meta::unseal_marker(&stored(vec![(5, 2), (0, 1)])).unwrap();
+    assert_eq!(read.answer().revisions, [5, 6, 0].map(Revision));
+    for runs in [vec![(0, u32::MAX)], vec![(1, 1 << 23); 3], vec![(u64::MAX, 1)]] {
+        let error = meta::unseal_marker(&stored(runs.clone())).unwrap_err();
+        assert_eq!((error.kind(), error.subject()), (ErrorKind::Corrupt, Some("a writer's marker")), "{runs:?}");
+    }
+}
+
+#[test]
 fn name_3_another_number_of_key_groups_is_refused_naming_both() {
     let mut bench = Bench::new();
     drop(bench.open().unwrap());
