@@ -207,8 +207,8 @@ fn verdict(document: &Document) -> Result<()> {
     let names: Vec<String> = broken.iter().map(|store| format!("`{}`", store.store)).collect();
     let what =
         format!("the contract is broken in {failed} of {} cases, by {}", document.totals.cases(), names.join(", "));
-    let again = format!("run one again with --store {} --seed {} --filter NAME", first.store, first.seed);
-    Err(Error::internal(what).advise(again))
+    let again = first.failures().next().map(|case| case.replay(&first.store)).unwrap_or_default();
+    Err(Error::internal(what).advise(format!("run the first again: {again}")))
 }
 
 fn selection(arguments: &Arguments) -> Selection {
@@ -230,7 +230,10 @@ fn told(report: &Report) -> String {
     for case in &report.cases {
         let (mark, more) = match &case.outcome {
             Outcome::Passed => ("ok  ", String::new()),
-            Outcome::Failed { message, .. } => ("FAIL", format!("\n     {}", message.replace('\n', "\n     "))),
+            Outcome::Failed { message, .. } => {
+                let more = format!("{message}\nrun it again: {}", case.replay(&report.store));
+                ("FAIL", format!("\n     {}", more.replace('\n', "\n     ")))
+            }
             Outcome::Skipped { reason, .. } => ("skip", format!(": {reason}")),
         };
         text.push_str(&format!("{mark} {:8} {}{more}\n", case.clause, case.name));

@@ -6,7 +6,11 @@ use statehold_core::{Error, ErrorKind, Result};
 
 /// Why a case did not pass.
 #[derive(Debug, Clone)]
-pub struct Failure(String);
+pub struct Failure {
+    message: String,
+    /// The seed that repeats it, where that is not the case's.
+    seed: Option<u64>,
+}
 
 /// What a case ends with.
 pub(crate) type Verdict = std::result::Result<(), Failure>;
@@ -14,30 +18,40 @@ pub(crate) type Verdict = std::result::Result<(), Failure>;
 impl Failure {
     /// A failure that says what was expected and what was found.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), seed: None }
+    }
+
+    /// The same, repeated by a seed of its own.
+    pub(crate) fn by_seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The seed that repeats it, where that is not the case's.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// The same with more words behind it.
     pub(crate) fn and(self, more: &str) -> Self {
-        Self(format!("{}\n{more}", self.0))
+        Self { message: format!("{}\n{more}", self.message), ..self }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(format!("an operation failed that must succeed: {error}"))
+        Self::new(format!("an operation failed that must succeed: {error}"))
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self(format!("the suite itself failed: {error}"))
+        Self::new(format!("the suite itself failed: {error}"))
     }
 }
 

@@ -42,8 +42,21 @@ pub fn main(subject: Subject) -> ExitCode {
             ExitCode::FAILURE
         });
     }
+    let kept = match subject.kept() {
+        Ok(kept) => kept,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let taken = crate::all_cases().into_iter().filter(|case| selection.takes(case));
-    let trials = taken.map(|case| trial(case, subject.clone(), selection.clone())).collect();
+    let mut trials: Vec<Trial> =
+        taken.map(|case| trial(case.name().to_owned(), case, subject.clone(), selection.clone())).collect();
+    for (name, seed) in kept {
+        let selection = Arc::new(Selection { seed, cases: 1, rounds: 1, ..(*selection).clone() });
+        let case = crate::all_cases().into_iter().find(|case| case.name() == name);
+        trials.extend(case.map(|case| trial(format!("{name}_seed_{seed}"), case, subject.clone(), selection)));
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -51,7 +64,9 @@ pub fn main(subject: Subject) -> ExitCode {
 fn reported(subject: &Subject, selection: &Selection, folder: &Path) -> Result<ExitCode> {
     let report = run_each(subject, selection, |case| match &case.outcome {
         Outcome::Passed => eprintln!("{} ... ok", case.name),
-        Outcome::Failed { message, .. } => eprintln!("{} ... FAILED\n{message}\n", case.name),
+        Outcome::Failed { message, seed } => {
+            eprintln!("{} ... FAILED\n{message}\n{}\n", case.name, again(&case.name, *seed));
+        }
         Outcome::Skipped { reason, .. } => eprintln!("{} ... skipped: {reason}", case.name),
     })?;
     let document = Document::of([report]);
@@ -61,15 +76,28 @@ fn reported(subject: &Subject, selection: &Selection, folder: &Path) -> Result<E
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn trial(case: Case, subject: Subject, selection: Arc<Selection>) -> Trial {
-    Trial::ignorable_test(case.name(), move || {
+/// How to run a case of this binary again, and how to keep it.
+fn again(case: &str, seed: u64) -> String {
+    let binary = std::env::current_exe().ok();
+    let stem = binary.as_deref().and_then(Path::file_stem).and_then(|stem| stem.to_str()).unwrap_or("NAME");
+    // Cargo puts a hash behind the target's name.
+    let target = stem.rsplit_once('-').map_or(stem, |(target, _)| target);
+    format!(
+        "run it again: STATEHOLD_SEED={seed} STATEHOLD_CASES=1 cargo test --test {target} {case}\n\
+         keep it: a line `{case} {seed}` in the subject's regressions"
+    )
+}
+
+fn trial(name: String, case: Case, subject: Subject, selection: Arc<Selection>) -> Trial {
+    Trial::ignorable_test(name, move || {
         let dir = tempfile::TempDir::new()?;
         let site = subject.site(dir.path());
         let capabilities = site.backend.capabilities(&site.options).map_err(|e| Failed::from(e.to_string()))?;
         if let Some(Outcome::Skipped { reason, .. }) = case.skipped_on(&site, dir.path(), &capabilities) {
             return Ok(Completion::ignored_with(reason));
         }
-        run_case(&case, &subject, &selection).map_err(|(_, failure)| Failed::from(failure.to_string()))?;
+        run_case(&case, &subject, &selection)
+            .map_err(|(seed, failure)| Failed::from(format!("{failure}\n{}", again(case.name(), seed))))?;
         Ok(Completion::Completed)
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Category, Totals};
+use crate::{Category, Level, Totals};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,9 +12,9 @@ pub enum Outcome {
     Passed,
     /// It does not.
     Failed {
-        /// What was expected and found, and how to run it again.
+        /// What was expected and found.
         message: String,
-        /// The seed of the round that failed.
+        /// The seed that repeats it: of the round that failed, or of the one sequence of a model case.
         seed: u64,
     },
     /// The case was not run. Never counts as a pass.
@@ -41,6 +41,35 @@ pub struct CaseReport {
     pub outcome: Outcome,
     /// How long it took, in milliseconds.
     pub millis: u64,
+}
+
+impl CaseReport {
+    /// The command that runs the case again on a store of a descriptor, with the data with which it failed.
+    #[must_use]
+    pub fn replay(&self, store: &str) -> String {
+        let mut command = format!("statehold conform --store {} --filter {}", quoted(store), self.name);
+        if let Outcome::Failed { seed, .. } = self.outcome {
+            command.push_str(&format!(" --seed {seed}"));
+        }
+        // The level that is run unless another is asked for does not have them.
+        if !Level::Conformant.categories().contains(&self.category) {
+            command.push_str(&format!(" --category {}", self.category.as_str()));
+        }
+        if self.category == Category::Model {
+            command.push_str(" --cases 1");
+        }
+        command
+    }
+}
+
+/// A word of a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// What became of all selected cases, in the contract's order.

@@ -69,7 +69,7 @@ impl Level {
 const CERTIFIED_ROUNDS: u32 = 3;
 
 /// How many random sequences a model case tries unless told otherwise.
-pub(crate) const DEFAULT_CASES: u32 = 64;
+const DEFAULT_CASES: u32 = 64;
 
 impl Default for Selection {
     /// Functional and model cases, a seed of its own each time, 64 sequences.
@@ -192,7 +192,7 @@ fn engine(subject: &Subject) -> Option<String> {
 /// Runs one case, as often as there are rounds.
 ///
 /// # Errors
-/// The failure, and the seed of the round that failed.
+/// The failure, and the seed that repeats it: of the round, or of the one sequence of a model case.
 pub(crate) fn run_case(
     case: &Case,
     subject: &Subject,
@@ -201,7 +201,8 @@ pub(crate) fn run_case(
     // The first round has the seed that was given, so that a failure is repeated by its own in one round.
     let mut seed = selection.seed;
     for _ in 0..selection.rounds {
-        run_round(case, subject, &Selection { seed, ..selection.clone() }).map_err(|failure| (seed, failure))?;
+        run_round(case, subject, &Selection { seed, ..selection.clone() })
+            .map_err(|failure| (failure.seed().unwrap_or(seed), failure))?;
         seed = mix(seed.wrapping_add(1));
     }
     Ok(())
@@ -214,12 +215,9 @@ fn run_round(case: &Case, subject: &Subject, selection: &Selection) -> Verdict {
         Category::Model => selection.seed,
         _ => case.name().bytes().fold(mix(selection.seed), |seed, byte| mix(seed ^ u64::from(byte))),
     };
-    let verdict = complete(async {
+    complete(async {
         let context = Context::new(subject, seed, selection.cases)?;
         (case.run)(&context).await
-    });
-    verdict.map_err(|failure| {
-        failure.and(&format!("seed: STATEHOLD_SEED={} (with the filter `{}`)", selection.seed, case.name()))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use statehold_core::{Backend, Options};
+use statehold_core::{Backend, Error, Options, Result};
 
 /// A place in which nothing has been stored yet: what one case works on.
 #[derive(Clone)]
@@ -38,21 +38,63 @@ impl Site {
 #[derive(Clone)]
 pub struct Subject {
     make: Arc<dyn Fn(&Path) -> Site + Send + Sync>,
+    kept: &'static str,
 }
 
 impl Subject {
     /// A subject whose fresh places `make` makes.
     pub fn new(make: impl Fn(&Path) -> Site + Send + Sync + 'static) -> Self {
-        Self { make: Arc::new(make) }
+        Self { make: Arc::new(make), kept: "" }
+    }
+
+    /// The same, with cases that failed once: a line each, the case's name and the seed, as a failure printed them.
+    /// Empty lines and those that begin with `#` say why. [`main`](crate::main) runs each as a test of its own.
+    ///
+    /// ```
+    /// # use statehold_core::Options;
+    /// use statehold_conformance::{Site, Subject};
+    ///
+    /// // Usually `include_str!("regressions.txt")`.
+    /// let kept = "# A page ended early.\nmodel_all_operations_answer_as_the_model 4711\n";
+    /// let subject = Subject::new(|_| Site::new(statehold_memory::MemoryBackend::new(), Options::new()));
+    /// assert_eq!(subject.regressions(kept).kept()?, [("model_all_operations_answer_as_the_model", 4711)]);
+    /// # Ok::<(), statehold_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn regressions(self, kept: &'static str) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// The cases that failed once, and their seeds.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a line that is not the name of a case and a seed.
+    pub fn kept(&self) -> Result<Vec<(&'static str, u64)>> {
+        let lines = self.kept.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let all = crate::all_cases();
+        let of = |line: &'static str| {
+            let (name, seed) = line.split_once(' ')?;
+            let known = all.iter().any(|case| case.name() == name);
+            Some((name, seed.trim().parse().ok()?)).filter(|_| known)
+        };
+        let parsed = lines.map(|line| {
+            of(line).ok_or_else(|| {
+                Error::invalid(format!("`{line}` is not the name of a case and a seed"))
+                    .advise("write it as the failure printed it; a case that is gone proves nothing")
+            })
+        });
+        parsed.collect()
     }
 
     /// The same with every backend wrapped, e.g. by a mutant.
     #[must_use]
     pub fn wrapped(self, wrap: impl Fn(Arc<dyn Backend>) -> Arc<dyn Backend> + Send + Sync + 'static) -> Self {
-        Self::new(move |dir| {
+        let kept = self.kept;
+        let wrapped = Self::new(move |dir| {
             let site = self.site(dir);
             Site { backend: wrap(site.backend), options: site.options }
-        })
+        });
+        wrapped.regressions(kept)
     }
 
     /// The place that `dir` stands for.

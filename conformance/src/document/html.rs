@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Document, StoreReport, Totals};
-use crate::{CaseReport, Category, Level, Outcome, run::DEFAULT_CASES};
+use crate::{CaseReport, Outcome};
 
 const CSS: &str = include_str!("report.css");
 /// A browser that honours it fetches and runs nothing, whatever a message holds.
@@ -52,40 +52,16 @@ fn failures(document: &Document) -> Markup {
                     @for case in store.failures() {
                         article {
                             h3 { (store.store) ": " (case.name) }
-                            @if let Outcome::Failed { message, seed } = &case.outcome {
+                            @if let Outcome::Failed { message, .. } = &case.outcome {
                                 (verbatim("message", message))
-                                p { "Run it again:" }
-                                (verbatim("replay", &replay(store, case, *seed)))
                             }
+                            p { "Run it again:" }
+                            (verbatim("replay", &case.replay(&store.store)))
                         }
                     }
                 }
             }
         }
-    }
-}
-
-/// The command that runs one case again, with the same data.
-fn replay(store: &StoreReport, case: &CaseReport, seed: u64) -> String {
-    let mut command =
-        format!("statehold conform --store {} --seed {seed} --filter {}", quoted(&store.store), case.name);
-    // The level that is run unless another is asked for does not have them.
-    if !Level::Conformant.categories().contains(&case.category) {
-        command.push_str(&format!(" --category {}", case.category.as_str()));
-    }
-    if case.category == Category::Model && store.sequences != DEFAULT_CASES {
-        command.push_str(&format!(" --cases {}", store.sequences));
-    }
-    command
-}
-
-/// A word of a shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

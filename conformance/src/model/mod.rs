@@ -139,9 +139,7 @@ async fn sequences(engines: &[(&str, &Context)], course: &Course, seed: u64, cas
         let mut tree = strategy.new_tree(&mut runner).map_err(|e| Failure::new(e.to_string()))?;
         let drawn = tree.current();
         if let Err(failure) = play(engines, &drawn, groups).await {
-            return Err(shrink(engines, &mut tree, groups, (drawn.1, failure))
-                .await
-                .and(&format!("this sequence alone: STATEHOLD_SEED={seed} STATEHOLD_CASES=1")));
+            return Err(shrink(engines, &mut tree, groups, (drawn.1, failure)).await.by_seed(seed));
         }
     }
     Ok(())
