@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
 enum Wanted {
     /// The store answers as the contract says
     Conformant,
-    /// It also keeps its word when processes are killed and power is lost
+    /// It also keeps its word when processes are killed, power is lost and checkpoints fail
     Certified,
 }
 
@@ -75,6 +75,8 @@ enum Kind {
     Crash,
     /// System calls are watched, and a disk loses its power; takes root, strace and ext4
     Power,
+    /// Checkpoints are killed at every step, fail at every call and are damaged
+    Faults,
 }
 
 impl From<Kind> for Category {
@@ -84,6 +86,7 @@ impl From<Kind> for Category {
             Kind::Model => Self::Model,
             Kind::Crash => Self::Crash,
             Kind::Power => Self::Power,
+            Kind::Faults => Self::Faults,
         }
     }
 }
@@ -144,7 +147,7 @@ pub(crate) fn child() -> Option<ExitCode> {
         };
         read().unwrap_or_else(|error| give_up(&error))
     });
-    statehold_conformance::crash_child(&subject)
+    statehold_lifecycle_tests::certify_child(&subject)
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -161,14 +164,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ready.push((running, subject(arguments.config.path()?, name, store, server)?, name));
     }
     let selection = selection(arguments);
-    if !statehold_conformance::all_cases().iter().any(|case| selection.takes(case)) {
+    let mut faults = statehold_lifecycle_tests::names().into_iter();
+    let takes_faults = faults.any(|name| selection.takes_named(&name, Category::Faults));
+    if !takes_faults && !statehold_conformance::all_cases().iter().any(|case| selection.takes(case)) {
         return Err(Error::invalid("no case of the suite is selected")
             .about("filter")
             .advise("name part of a case as docs/src/contract-tests.md has it; crash and power cases take --level certified or --category"));
     }
     let mut reports = Vec::new();
     for (_running, subject, name) in ready {
-        let report = Report { store: name.to_owned(), ..statehold_conformance::run(&subject, &selection)? };
+        let report = Report { store: name.to_owned(), ..statehold_lifecycle_tests::certify(&subject, &selection)? };
         if !arguments.json {
             let mut out = Out::new();
             out.line(told(&report))?;

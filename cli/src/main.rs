@@ -92,7 +92,9 @@ fn main() -> ExitCode {
     }
     // Wrong usage ends here with clap's message and code 2.
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("STATEHOLD_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // What the suite does to its stores is worth a warning each time.
+    let usual = if matches!(arguments.command, Command::Conform(_)) { "error" } else { "warn" };
+    let filter = EnvFilter::try_from_env("STATEHOLD_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,11 +20,14 @@ pub enum Category {
     Crash,
     /// What durability `power` means: syncs are watched, and a disk loses what was not synced.
     Power,
+    /// Checkpoints that are killed at every step, fail at every call and are damaged. These cases need managers and
+    /// archives, and stand in a suite above this one: `conformance/lifecycle`.
+    Faults,
 }
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 4] = [Self::Functional, Self::Model, Self::Crash, Self::Power];
+    pub const ALL: [Self; 5] = [Self::Functional, Self::Model, Self::Crash, Self::Power, Self::Faults];
 
     /// In one word.
     #[must_use]
@@ -34,6 +37,7 @@ impl Category {
             Self::Model => "model",
             Self::Crash => "crash",
             Self::Power => "power",
+            Self::Faults => "faults",
         }
     }
 }
@@ -141,12 +145,7 @@ impl Case {
     /// The clause it tests, e.g. `KV-4`; `MODEL` for those that test all of them at once.
     #[must_use]
     pub fn clause(&self) -> String {
-        let mut words = self.name.split('_');
-        let family = words.next().unwrap_or_default().to_uppercase();
-        match words.next() {
-            Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("{family}-{number}"),
-            _ => family,
-        }
+        clause_of(self.name)
     }
 
     /// Why a backend with these capabilities need not pass the case; `None` if it must, where this machine can tell.
@@ -164,6 +163,16 @@ impl Case {
         undeclared
             .or_else(|| elsewhere().map(|reason| skip(reason, false)))
             .or_else(|| lacking().map(|reason| skip(reason, true)))
+    }
+}
+
+/// The clause that a name begins with.
+pub(crate) fn clause_of(name: &str) -> String {
+    let mut words = name.split('_');
+    let family = words.next().unwrap_or_default().to_uppercase();
+    match words.next() {
+        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("{family}-{number}"),
+        _ => family,
     }
 }
 

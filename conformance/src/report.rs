@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Category, Level, Totals};
+use crate::{Category, Level, Totals, case::clause_of};
 
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,12 @@ pub struct CaseReport {
 }
 
 impl CaseReport {
+    /// What became of the case of that name, which begins with its clause: `kv_4_scan_yields_…`.
+    #[must_use]
+    pub fn new(name: &str, category: Category, outcome: Outcome, millis: u64) -> Self {
+        Self { clause: clause_of(name), name: name.to_owned(), category, outcome, millis }
+    }
+
     /// The command that runs the case again on a store of a descriptor, with the data with which it failed.
     #[must_use]
     pub fn replay(&self, store: &str) -> String {

@@ -34,7 +34,7 @@ pub struct Selection {
 pub enum Level {
     /// The backend answers as the contract says: functional and model cases.
     Conformant,
-    /// It also keeps its word when processes are killed and power is lost, over several rounds.
+    /// It also keeps its word when processes are killed, power is lost and checkpoints fail, over several rounds.
     Certified,
 }
 
@@ -103,8 +103,13 @@ impl Selection {
     /// Whether the case is run, if the backend declares what it needs.
     #[must_use]
     pub fn takes(&self, case: &Case) -> bool {
-        self.categories.contains(&case.category())
-            && self.filter.as_ref().is_none_or(|filter| case.name().contains(filter.as_str()))
+        self.takes_named(case.name(), case.category())
+    }
+
+    /// Whether a case of that name and category is run.
+    #[must_use]
+    pub fn takes_named(&self, name: &str, category: Category) -> bool {
+        self.categories.contains(&category) && self.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
     }
 }
 
@@ -156,13 +161,7 @@ pub fn run_each(subject: &Subject, selection: &Selection, mut done: impl FnMut(&
                 Err((seed, failure)) => Outcome::Failed { message: failure.to_string(), seed },
             },
         };
-        let report = CaseReport {
-            clause: case.clause(),
-            name: case.name().to_owned(),
-            category: case.category(),
-            outcome,
-            millis: millis(began),
-        };
+        let report = CaseReport::new(case.name(), case.category(), outcome, millis(began));
         done(&report);
         report
     });
