@@ -34,7 +34,7 @@ pub(crate) fn sweep(
     mut dice: Dice,
 ) -> Verdict {
     let dir = tempfile::tempdir()?;
-    let told = victim::run(plan.name, form, dir.path(), NEVER)?;
+    let told = victim::run(subject, plan.name, form, dir.path(), NEVER)?;
     ensure!(told.done, "the plan did not come to its end");
     let met: BTreeSet<&str> = told.steps.iter().map(|(_, name)| name.as_str()).collect();
     let native: &[&str] = if form == CheckpointForm::Native { plan.meets_native } else { &[] };
@@ -65,7 +65,7 @@ fn killed(
     dice: &mut Dice,
 ) -> Verdict {
     let dir = tempfile::tempdir()?;
-    let told = victim::run(plan.name, form, dir.path(), kill_at)?;
+    let told = victim::run(subject, plan.name, form, dir.path(), kill_at)?;
     let under_way = plan.ops[told.op];
     let before = World::after(&plan.ops[..told.op]);
     let after = World::after(&plan.ops[..=told.op]);
@@ -118,7 +118,7 @@ fn resumed(
 ) -> Verdict {
     const STEPS: usize = 24;
     let kill_at = dice.below(STEPS);
-    let told = victim::run(&format!("{RESUME}{}", plan.owners), form, dir, kill_at)?;
+    let told = victim::run(subject, &format!("{RESUME}{}", plan.owners), form, dir, kill_at)?;
     let step = told.steps.last().map_or("no step", |(_, name)| name.as_str());
     let finish = async {
         let place = Place::new(subject, dir, form, plan.owners)?;

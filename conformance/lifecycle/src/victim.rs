@@ -7,10 +7,12 @@ use std::{
 };
 
 use statehold::archive::CheckpointForm;
+use statehold_conformance::Subject;
 
 use crate::{
     child::{DIR, FORM, KILL_AT, TASK},
     failure::Failure,
+    place::Place,
 };
 
 /// What a child said.
@@ -36,7 +38,15 @@ impl Drop for Victim {
 }
 
 /// Lets a child do `task` in `dir` until the step `kill_at`.
-pub(crate) fn run(task: &str, form: CheckpointForm, dir: &Path, kill_at: usize) -> Result<Told, Failure> {
+pub(crate) fn run(
+    subject: &Subject,
+    task: &str,
+    form: CheckpointForm,
+    dir: &Path,
+    kill_at: usize,
+) -> Result<Told, Failure> {
+    // A subject may leave a note for its children in the place that it makes.
+    Place::new(subject, dir, form, 1)?;
     let mut command = Command::new(std::env::current_exe()?);
     command.env(TASK, task).env(FORM, form.as_str()).env(DIR, dir).env(KILL_AT, kill_at.to_string());
     let mut victim = Victim(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
