@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 SETUP := .ci/setup
 # Suites that start servers once for all their cases: each runs as one process.
-SERVED := differential postgres redis redis_cluster lifecycle_postgres lifecycle_redis
+SERVED := differential postgres redis redis_cluster lifecycle_postgres lifecycle_redis lifecycle_redis_cluster
 SUITES := package(statehold-conformance) or package(statehold-lifecycle-tests)
 # Some tests arrange what only root may.
 UNROOTED := $(shell [ "$$(id -u)" = 0 ] || echo ' and not test(needs_root)')

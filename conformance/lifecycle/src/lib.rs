@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use statehold::{Result, archive::CheckpointForm};
 use statehold_conformance::{Outcome, Selection, Subject};
-use statehold_core::{Capabilities, Durability};
+use statehold_core::{AtomicScope, Capabilities, Durability};
 
 use crate::dice::Dice;
 
@@ -57,6 +57,11 @@ struct Context {
 }
 
 impl Context {
+    /// The stores have a place for the claim that wrote them.
+    fn keeps_claims(&self) -> bool {
+        self.capabilities.markers && self.capabilities.scope == AtomicScope::Store
+    }
+
     /// What is in the stores outlives the process.
     fn survives(&self) -> bool {
         self.capabilities.persistent && self.capabilities.durability.contains(&Durability::Process)

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     /// Steps that must be met, else the sweep sweeps nothing: in any form, and in native form.
     pub(crate) meets: &'static [&'static str],
     pub(crate) meets_native: &'static [&'static str],
+    /// Stores that keep claims are given some.
+    pub(crate) claims: bool,
 }
 
 const AS_LEFT: Op = Op::Open(RecoverFrom::AsLeft);
@@ -39,8 +41,9 @@ const fn life_2_a_job_killed_at_any_step_of_a_checkpoint() -> Plan {
         name: stringify!(life_2_a_job_killed_at_any_step_of_a_checkpoint),
         owners: 1,
         ops: &[AS_LEFT, Op::Write(1), Op::Take(1), Op::Close, AS_LEFT, Op::Write(2), Op::Take(2), Op::Write(3)],
-        meets: &["claim.kept", "claim.append", "claim.appended", "complete.append", "complete.appended"],
+        meets: &["claim.append", "claim.appended", "complete.append", "complete.appended"],
         meets_native: &["cut.linked", "object.linked"],
+        claims: true,
     }
 }
 
@@ -64,6 +67,7 @@ const fn life_2_a_job_killed_at_any_step_of_a_checkpoint_of_two_owners() -> Plan
         ],
         meets: &["prepare.append", "prepare.appended", "complete.append", "abort.append", "abort.appended"],
         meets_native: &["cut.linked"],
+        claims: false,
     }
 }
 
@@ -86,6 +90,7 @@ const fn life_8_a_job_killed_at_any_step_of_a_prune() -> Plan {
         ],
         meets: &["retire.append", "retire.appended", "object.delete"],
         meets_native: &[],
+        claims: false,
     }
 }
 
@@ -106,8 +111,9 @@ const fn life_5_a_job_killed_at_any_step_of_a_recover() -> Plan {
             Op::Write(5),
             Op::Recover(3),
         ],
-        meets: &["claim.appended", "claim.kept"],
+        meets: &["claim.appended"],
         meets_native: &["file.linked", "native.joined", "native.sealed", "native.closed", "native.exchanged"],
+        claims: true,
     }
 }
 

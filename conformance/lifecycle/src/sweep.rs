@@ -12,6 +12,7 @@ use statehold::{ErrorKind, RecoverFrom, archive::CheckpointForm};
 use statehold_conformance::Subject;
 
 use crate::{
+    Context,
     check::{archive_is, goes_on, job_holds},
     child::RESUME,
     dice::Dice,
@@ -25,20 +26,15 @@ use crate::{
 const NEVER: usize = usize::MAX;
 
 /// Kills the plan at its steps: at one of each kind within an op, or at `all` of them.
-pub(crate) fn sweep(
-    subject: &Subject,
-    plan: &Plan,
-    form: CheckpointForm,
-    persistent: bool,
-    all: bool,
-    mut dice: Dice,
-) -> Verdict {
+pub(crate) fn sweep(cx: &Context, plan: &Plan) -> Verdict {
+    let mut dice = cx.dice.clone();
     let dir = tempfile::tempdir()?;
-    let told = victim::run(subject, plan.name, form, dir.path(), NEVER)?;
+    let told = victim::run(&cx.subject, plan.name, cx.form, dir.path(), NEVER)?;
     ensure!(told.done, "the plan did not come to its end");
     let met: BTreeSet<&str> = told.steps.iter().map(|(_, name)| name.as_str()).collect();
-    let native: &[&str] = if form == CheckpointForm::Native { plan.meets_native } else { &[] };
-    let missed: Vec<_> = plan.meets.iter().chain(native).filter(|step| !met.contains(*step)).collect();
+    let native: &[&str] = if cx.form == CheckpointForm::Native { plan.meets_native } else { &[] };
+    let kept: &[&str] = if plan.claims && cx.keeps_claims() { &["claim.kept"] } else { &[] };
+    let missed: Vec<_> = plan.meets.iter().chain(native).chain(kept).filter(|step| !met.contains(*step)).collect();
     ensure!(missed.is_empty(), "the steps {missed:?} were not met, only {met:?}");
 
     let mut places: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();
@@ -46,24 +42,18 @@ pub(crate) fn sweep(
         places.entry((*op, name)).or_default().push(at);
     }
     for ((op, name), at) in places {
-        let chosen = if all { at } else { vec![at[dice.below(at.len())]] };
+        let chosen = if cx.long { at } else { vec![at[dice.below(at.len())]] };
         for kill_at in chosen {
             let what = format!("killed at step {kill_at}, `{name}` of {:?}", plan.ops[op]);
-            killed(subject, plan, form, persistent, kill_at, &mut dice).map_err(|f| f.at(&what))?;
+            killed(cx, plan, kill_at, &mut dice).map_err(|f| f.at(&what))?;
         }
     }
     Ok(())
 }
 
 /// Kills the plan at one step, and looks at what is left.
-fn killed(
-    subject: &Subject,
-    plan: &Plan,
-    form: CheckpointForm,
-    persistent: bool,
-    kill_at: usize,
-    dice: &mut Dice,
-) -> Verdict {
+fn killed(cx: &Context, plan: &Plan, kill_at: usize, dice: &mut Dice) -> Verdict {
+    let (subject, form) = (&cx.subject, cx.form);
     let dir = tempfile::tempdir()?;
     let told = victim::run(subject, plan.name, form, dir.path(), kill_at)?;
     let under_way = plan.ops[told.op];
@@ -76,7 +66,7 @@ fn killed(
         let place = Place::new(subject, dir.path(), form, plan.owners)?;
         let world = archive_is(&place, &worlds).await?;
         // Else the next look is that of who recovers at once.
-        if persistent && dice.below(2) == 0 {
+        if cx.survives() && dice.below(2) == 0 {
             as_left(&place, &worlds, under_way).await?;
         }
         Ok::<_, Failure>(world)

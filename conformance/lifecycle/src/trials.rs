@@ -93,7 +93,7 @@ impl Case {
     pub(crate) fn run(&self) -> Verdict {
         let cx = &self.cx;
         match self.what {
-            What::Sweep(plan) => sweep::sweep(&cx.subject, plan, cx.form, cx.survives(), cx.long, cx.dice.clone()),
+            What::Sweep(plan) => sweep::sweep(cx, plan),
             What::Alone(run) => {
                 let dir = tempfile::tempdir()?;
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
