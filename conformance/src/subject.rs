@@ -109,3 +109,20 @@ impl std::fmt::Debug for Subject {
         f.write_str("Subject")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_line_that_names_no_case_or_no_seed_is_refused() {
+        let subject = |kept| Subject::new(|_| unreachable!("nothing is run")).regressions(kept);
+        for kept in ["kv_1_a_case_that_is_gone 7", "model_all_operations_answer_as_the_model", "kv_2_put_replaces x"] {
+            let error = subject(kept).kept().unwrap_err();
+            assert!(error.to_string().contains(kept) && error.advice().is_some(), "{error}");
+        }
+        assert_eq!(subject("# why\n\n kv_2_put_replaces  7 \n").kept().unwrap(), [("kv_2_put_replaces", 7)]);
+        let wrapped = subject("kv_2_put_replaces 7").wrapped(|backend| backend);
+        assert_eq!(wrapped.kept().unwrap().len(), 1, "a wrapped subject keeps its lines");
+    }
+}

@@ -1,19 +1,28 @@
 //! Mutants of OWN and CAP.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use statehold_core::{
-    Backend, Capabilities, Error, ErrorKind, OpenRequest, OptionReader, Result, StateId, StateSpec, Store,
+    ArchiveSource, Backend, Batch, Capabilities, Committed, Error, ErrorKind, KeyGroups, Mutation, Op, OpenRequest,
+    OptionReader, Result, StateId, StateSpec, Store,
 };
 
 use super::{
-    Mutant,
+    Mutant, Visibility,
     fault::{Fault, with},
 };
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant::new("a second owner is let in", "OWN-1", |b| with(b, SecondOwner::default())),
+    Mutant::new("older handles go on after a recover", "LIFE-5", |b| with(b, Zombie::default()))
+        .seen(Visibility::Reopen),
     Mutant::new("an error does not say what to do", "OWN-3", |b| with(b, NoAdvice)),
     Mutant::new("an error shows the text of an option", "OWN-4", |b| with(b, Talkative)),
     Mutant::new("what is not declared is answered all the same", "CAP-1", |b| with(b, UndeclaredTtl)),
@@ -44,6 +53,51 @@ impl Fault for SecondOwner {
             }
             other => other,
         }
+    }
+}
+
+/// Keeps which state each number was, and whether there was a recovery.
+#[derive(Default)]
+struct Zombie(Mutex<HashMap<StateId, StateSpec>>, AtomicBool);
+
+impl Zombie {
+    /// What the state of that number is called now.
+    async fn now(&self, store: &dyn Store, old: StateId) -> Result<StateId> {
+        let spec = self.0.lock().ok().and_then(|kept| kept.get(&old).cloned());
+        let states = store.states().await?;
+        let found = states.into_iter().find(|(_, now)| spec.as_ref() == Some(now)).map(|(id, _)| id);
+        found.ok_or_else(|| Error::new(ErrorKind::Fenced, "the state is gone"))
+    }
+}
+
+#[async_trait]
+impl Fault for Zombie {
+    async fn register(&self, store: &dyn Store, spec: &StateSpec) -> Result<StateId> {
+        let id = store.register(spec).await?;
+        if let Ok(mut kept) = self.0.lock() {
+            kept.insert(id, spec.clone());
+        }
+        Ok(id)
+    }
+
+    fn commit<'a>(&'a self, store: &'a dyn Store, mut batch: Batch) -> Op<'a, Committed> {
+        Op::boxed(async move {
+            match (store.commit(batch.clone()).finish().await, &mut batch.mutations[..]) {
+                (Err(error), [Mutation::Put(at, _)])
+                    if error.kind() == ErrorKind::Fenced && self.1.load(Ordering::SeqCst) =>
+                {
+                    at.state = self.now(store, at.state).await.map_err(|_| error)?;
+                    store.commit(batch).finish().await
+                }
+                (answer, _) => answer,
+            }
+        })
+    }
+
+    async fn recover(&self, store: &dyn Store, groups: KeyGroups, source: &mut dyn ArchiveSource) -> Result<()> {
+        store.recover(groups, source).await?;
+        self.1.store(true, Ordering::SeqCst);
+        Ok(())
     }
 }
 
