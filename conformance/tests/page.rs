@@ -133,7 +133,7 @@ fn a_phone_shows_everything_as_it_was_said_and_runs_nothing() {
 
     assert_eq!(found["first"], "failures");
     assert_eq!(texts(&found["messages"]), [long()]);
-    let replay = "statehold conform --store first --seed 18446744073709551615 --filter kv_1_a_case_whose_name_is_a_whole_sentence";
+    let replay = "statehold conform --store first --filter kv_1_a_case_whose_name_is_a_whole_sentence --seed 18446744073709551615 --cases 1";
     assert_eq!(texts(&found["replays"]), [replay]);
     let skip = format!("first: skip, {}", HOSTILE.trim());
     let cases = texts(&found["cases"]);
