@@ -43,6 +43,8 @@ impl fmt::Display for Failure {
     }
 }
 
+impl std::error::Error for Failure {}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::new(format!("an operation failed that must succeed: {error}"))
