@@ -15,14 +15,9 @@ use statehold::{
     Descriptor, Error, KeyValueState, MemoryDescriptor, RecoverFrom, Result, StateManager, ValueType,
     archive::{CheckpointForm, CheckpointId, Metadata},
 };
+use statehold_bench_kit::input::{Values, permutation, uniform};
 
-use crate::{
-    native::disk,
-    raw_rocksdb::RawRocks,
-    report::median,
-    scratch, streaming,
-    workload::{Values, permutation, uniform},
-};
+use crate::{native::disk, raw_rocksdb::RawRocks, rows::median, scratch, streaming};
 
 const MEMORY: MemoryDescriptor = MemoryDescriptor { engine: 256 << 20, write_buffer: 64 << 20, cache: 0 };
 /// Rows in one raw batch.
@@ -166,7 +161,7 @@ async fn round(n: u64, archives: &Path) -> Result<Times> {
     let archives = tempfile::tempdir_in(archives).map_err(disk)?;
     let (store, archive) = (folder.path().join("typed"), archives.path().join("archive"));
     let mut raw = Raw::open(&folder.path().join("raw"), &archives.path().join("raw"))?;
-    let values = Values::new();
+    let values = Values::new(100);
     let (order, updates) = (permutation(n), uniform(n, (n / 10) as usize, 21));
     let few = updates.get(..(n / 100) as usize).unwrap_or_default();
     let manager = open(descriptor(&store, &archive, CheckpointForm::Native), RecoverFrom::AsLeft).await?;

@@ -2,12 +2,10 @@
 
 use std::{collections::HashMap, fs, sync::Arc};
 
+use statehold_bench_kit::input::{Values, permutation, uniform};
 use statehold_core::{Error, KeyGroup, KeyGroups, KeyShape, Model, Result, StateSpec, Store};
 
-use crate::{
-    native::{GROUPS, disk, door, mb, open, put},
-    workload::{Values, permutation, uniform},
-};
+use crate::native::{GROUPS, disk, door, mb, open, put};
 
 /// By name and size: files of one session, which keep their bytes.
 type Files = HashMap<(String, u64), ()>;
@@ -56,7 +54,7 @@ async fn rounds(
 /// Uniform changes of 1 %, and changes of one key group.
 pub(crate) async fn run(n: u64, count: u64) -> Result<()> {
     let scratch = crate::scratch()?;
-    let values = Values::new();
+    let values = Values::new(100);
     let store = open(&scratch.path().join("store"), KeyGroups::all(GROUPS)?).await?;
     let spec = StateSpec { key_shape: KeyShape::Fixed(8), ..StateSpec::bytes("values", Model::Kv)? };
     let state = store.register(&spec).await?;

@@ -7,8 +7,9 @@ use statehold::{
     Error, MemoryDescriptor, Result, ScanOrder, StateManager, ValueType,
     archive::{CheckpointId, Metadata},
 };
+use statehold_bench_kit::input::Values;
 
-use crate::{scratch, streaming, workload::Values};
+use crate::{scratch, streaming};
 
 /// What may be used beyond the budget: 64 MiB.
 const ALLOWANCE: u64 = 64 << 20;
@@ -34,7 +35,7 @@ pub(crate) async fn run(n: u64, engine: usize) -> Result<()> {
     table.load_preset(NOTHING).set_header(["step", "entries", "seconds", "peak MiB over start", "budget + 64 MiB"]);
     let manager = StateManager::builder(streaming::descriptor("rocksdb", folder.path(), memory)).open().await?;
     let state = manager.key_value_of::<u64, Bytes>("values", ValueType::bytes()).await?;
-    let values = Values::new();
+    let values = Values::new(100);
     let mut step = |name: &str, begun: std::time::Instant| -> Result<()> {
         let over = peak()?.saturating_sub(base);
         let verdict = if over <= budget + ALLOWANCE { "within" } else { "OVER" };

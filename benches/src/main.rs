@@ -7,16 +7,15 @@ mod large;
 mod native;
 mod ratio;
 mod raw_rocksdb;
-mod report;
+mod rows;
 mod sizes;
 mod streaming;
 mod wordcount;
-mod workload;
 
 use clap::{Parser, Subcommand};
 use statehold::{MemoryDescriptor, Result, StateManager};
 
-use crate::report::Rows;
+use crate::rows::Rows;
 
 /// RocksDB's too. The system's keeps, of blocks that are made and freed on different threads, several times what is in
 /// use.

@@ -17,7 +17,7 @@ use statehold_core::{
 };
 use statehold_rocksdb::RocksDbBackend;
 
-use crate::workload::{Values, permutation, uniform};
+use statehold_bench_kit::input::{Values, permutation, uniform};
 
 pub(crate) const GROUPS: u16 = 128;
 
@@ -175,7 +175,7 @@ pub(crate) async fn run(n: u64) -> Result<()> {
     let scratch = crate::scratch()?;
     let dir = scratch.path();
     let range = |start, end| KeyGroups::new(start..end, GROUPS);
-    let values = Values::new();
+    let values = Values::new(100);
     let store = open(&dir.join("store"), range(0, GROUPS)?).await?;
     let spec = StateSpec { key_shape: KeyShape::Fixed(8), ..StateSpec::bytes("values", Model::Kv)? };
     let state = store.register(&spec).await?;

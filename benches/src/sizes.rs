@@ -7,8 +7,9 @@ use statehold::{
     Durability, Error, Result, StateManager, StoreDescriptor, ValueType,
     testing::servers::{PostgresServer, RedisServer},
 };
+use statehold_bench_kit::input::Values;
 
-use crate::{scratch, streaming, workload::Values};
+use crate::{scratch, streaming};
 
 /// Entries of a map, and elements of a list.
 const SUBS: u64 = 100;
@@ -65,7 +66,7 @@ pub(crate) async fn run(kind: &str, n: u64) -> Result<()> {
     descriptor.archive = None;
     descriptor.stores.insert("store".to_owned(), server.store().durability(Durability::Process));
     let manager = StateManager::builder(descriptor).open().await?;
-    let values = Values::new();
+    let values = Values::new(100);
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(["entries of 8 + 100 bytes", "count", "bytes each"]);
 

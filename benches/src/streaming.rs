@@ -8,11 +8,12 @@ use statehold::{
     Descriptor, Durability, Error, KeyListState, KeyMapState, KeyValueState, MemoryDescriptor, Model, Result,
     ScanOrder, StateDescriptor, StateManager, StoreDescriptor, ValueType,
 };
-
-use crate::{
-    report::Rows,
-    workload::{Values, head, permutation, uniform, zipf},
+use statehold_bench_kit::{
+    input::{Values, permutation, uniform, zipf},
+    op::head,
 };
+
+use crate::rows::Rows;
 
 /// What the rows must read for n = 1,000,000.
 pub(crate) const CHECKSUMS: &[(&str, u64)] = &[
@@ -83,7 +84,7 @@ async fn read_modify_write(state: &KeyValueState<u64, Bytes>, keys: &[u64]) -> R
 /// Runs the value rows with `n` keys.
 pub(crate) async fn values(manager: &StateManager, n: u64, rows: &mut Rows) -> Result<()> {
     let state = manager.key_value_of::<u64, Bytes>("values", ValueType::bytes()).await?;
-    let values = Values::new();
+    let values = Values::new(100);
     let order = permutation(n);
     let m = n as usize;
     let some = uniform(n, m, 1);
@@ -131,7 +132,7 @@ pub(crate) async fn values(manager: &StateManager, n: u64, rows: &mut Rows) -> R
 /// Runs the map rows with `n` entries, 100 a key.
 pub(crate) async fn maps(manager: &StateManager, n: u64, rows: &mut Rows) -> Result<()> {
     let state: KeyMapState<u64, u64, Bytes> = manager.key_map_of("maps", ValueType::bytes()).await?;
-    let values = Values::new();
+    let values = Values::new(100);
     let keys = n / 100;
     let order = permutation(keys);
     let m = n as usize;
@@ -192,7 +193,7 @@ async fn read_list(state: &KeyListState<u64, Bytes>, key: u64) -> Result<u64> {
 pub(crate) async fn lists(manager: &StateManager, n: u64, rows: &mut Rows) -> Result<()> {
     let state: KeyListState<u64, Bytes> = manager.key_list_of("lists", ValueType::bytes()).await?;
     let hot: KeyListState<u64, Bytes> = manager.key_list_of("hot", ValueType::bytes()).await?;
-    let values = Values::new();
+    let values = Values::new(100);
     let keys = n / 10;
 
     rows.time("list_add", n, async {

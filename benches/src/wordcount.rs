@@ -9,11 +9,9 @@ use std::{
 };
 
 use statehold::{Error, Result};
+use statehold_bench_kit::input::{permutation, zipf};
 
-use crate::{
-    scratch,
-    workload::{permutation, zipf},
-};
+use crate::scratch;
 
 /// The share of the plain program's speed that must be reached.
 const WANTED: f64 = 0.25;

@@ -25,7 +25,7 @@ pub(crate) trait Driver {
 
 /// The key group of a raw driver's key: as many as ours, spread as evenly.
 pub(crate) fn group_of(key: u64) -> u8 {
-    (crate::workload::mix(key) % GROUPS) as u8
+    (statehold_bench_kit::input::mix(key) % GROUPS) as u8
 }
 
 /// A raw driver's value, as long as ours.

@@ -11,15 +11,13 @@ use std::time::Instant;
 
 use comfy_table::{Table, presets::NOTHING};
 use statehold::Result;
+use statehold_bench_kit::input::{Values, permutation, uniform};
 
 use self::{
     driver::{BATCH, Driver, SUBS},
     engine::Engine,
 };
-use crate::{
-    report::median,
-    workload::{Values, permutation, uniform},
-};
+use crate::rows::median;
 
 /// What is compared, in this order: single operations, then batches.
 #[derive(Clone, Copy)]
@@ -74,7 +72,7 @@ struct Input {
 
 impl Input {
     fn new(n: u64) -> Self {
-        Self { n, order: permutation(n), some: uniform(n, n as usize, 1), values: Values::new() }
+        Self { n, order: permutation(n), some: uniform(n, n as usize, 1), values: Values::new(100) }
     }
 }
 

@@ -1,0 +1,3 @@
+//! `statehold bench`: engines, ways to them and rivals side by side, in one run.
+
+pub mod report;
