@@ -2,9 +2,6 @@
 //! an fsynced copy of its new files cost on the same data in the same run.
 
 use std::{
-    collections::HashSet,
-    fs::{self, File},
-    io::{self, Read, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -16,8 +13,9 @@ use statehold::{
     archive::{CheckpointForm, CheckpointId, Metadata},
 };
 use statehold_bench_kit::input::{Values, permutation, uniform};
+use statehold_benches::raw::{Copies, RawRocks, disk};
 
-use crate::{native::disk, raw_rocksdb::RawRocks, rows::median, scratch, streaming};
+use crate::{median::median, scratch, store};
 
 const MEMORY: MemoryDescriptor = MemoryDescriptor { engine: 256 << 20, write_buffer: 64 << 20, cache: 0 };
 /// Rows in one raw batch.
@@ -43,79 +41,40 @@ async fn timed<T>(work: impl Future<Output = Result<T>>) -> Result<(Duration, T)
     Ok((begun.elapsed(), done))
 }
 
-/// A raw database and the folder that its files are copied to.
+/// A raw database and the copies of its checkpoints.
 struct Raw {
     db: RawRocks,
-    folder: PathBuf,
-    copies: PathBuf,
-    known: HashSet<PathBuf>,
-    cuts: u32,
+    copies: Copies,
+    cuts: u64,
 }
 
 impl Raw {
     fn open(folder: &Path, copies: &Path) -> Result<Self> {
-        fs::create_dir_all(copies).map_err(disk)?;
         let db = RawRocks::open(&folder.join("db"), MEMORY.engine, false)?;
-        Ok(Self { db, folder: folder.into(), copies: copies.into(), known: HashSet::new(), cuts: 0 })
+        Ok(Self { db, copies: Copies::new(folder, copies)?, cuts: 0 })
     }
 
     fn put(&self, keys: &[u64], values: &Values, version: u64) -> Result<()> {
         keys.chunks(BATCH).try_for_each(|keys| self.db.write(keys.iter().map(|key| (*key, values.of(*key, version)))))
     }
 
-    /// RocksDB's checkpoint, and an fsynced copy of the tables that none before had, and of all other files.
-    fn checkpoint(&mut self, again: bool) -> Result<Duration> {
+    fn checkpoint(&mut self, whole: bool) -> Result<Duration> {
         let begun = Instant::now();
         self.cuts += 1;
-        let cut = self.folder.join(format!("cut{}", self.cuts));
-        self.db.checkpoint(&cut)?;
-        let to = self.copies.join(format!("cut{}", self.cuts));
-        fs::create_dir(&to).map_err(disk)?;
-        for entry in fs::read_dir(&cut).map_err(disk)? {
-            let entry = entry.map_err(disk)?;
-            let name = PathBuf::from(entry.file_name());
-            let table = name.extension().is_some_and(|extension| extension == "sst");
-            if again || !table || self.known.insert(name.clone()) {
-                copy(&entry.path(), &to.join(&name), None)?;
-            }
-        }
-        File::open(&to).and_then(|folder| folder.sync_all()).map_err(disk)?;
+        self.copies.checkpoint(&self.db, self.cuts, whole)?;
         Ok(begun.elapsed())
     }
 
-    /// All files of the last checkpoint copied, fsynced and hashed, and opened.
     fn restore(&self) -> Result<Duration> {
-        let (from, to) = (self.folder.join(format!("cut{}", self.cuts)), self.folder.join("restored"));
         let begun = Instant::now();
-        fs::create_dir(&to).map_err(disk)?;
-        for entry in fs::read_dir(&from).map_err(disk)? {
-            let entry = entry.map_err(disk)?;
-            copy(&entry.path(), &to.join(entry.file_name()), Some(blake3::Hasher::new()))?;
-        }
-        drop(RawRocks::open(&to, MEMORY.engine, false)?);
+        drop(self.copies.restore(self.cuts, MEMORY.engine, false)?);
         Ok(begun.elapsed())
     }
-}
-
-fn copy(from: &Path, to: &Path, mut hasher: Option<blake3::Hasher>) -> Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut copied = || -> io::Result<()> {
-        let (mut from, mut to) = (File::open(from)?, File::create(to)?);
-        loop {
-            let n = from.read(&mut buffer)?;
-            let Some(bytes) = buffer.get(..n).filter(|bytes| !bytes.is_empty()) else { return to.sync_all() };
-            if let Some(hasher) = &mut hasher {
-                hasher.update(bytes);
-            }
-            to.write_all(bytes)?;
-        }
-    };
-    copied().map_err(disk)
 }
 
 fn descriptor(store: &Path, archive: &Path, form: CheckpointForm) -> Descriptor {
     let url = format!("file://{}", archive.display());
-    streaming::descriptor("rocksdb", store, MEMORY).archive(&url).checkpoint_form(form)
+    store::descriptor("rocksdb", store, MEMORY).archive(&url).checkpoint_form(form)
 }
 
 async fn open(descriptor: Descriptor, from: RecoverFrom) -> Result<StateManager> {

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, fs, sync::Arc};
 
 use statehold_bench_kit::input::{Values, permutation, uniform};
+use statehold_benches::raw::disk;
 use statehold_core::{Error, KeyGroup, KeyGroups, KeyShape, Model, Result, StateSpec, Store};
 
-use crate::native::{GROUPS, disk, door, mb, open, put};
+use crate::native::{GROUPS, door, mb, open, put};
 
 /// By name and size: files of one session, which keep their bytes.
 type Files = HashMap<(String, u64), ()>;

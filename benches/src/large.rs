@@ -9,7 +9,7 @@ use statehold::{
 };
 use statehold_bench_kit::input::Values;
 
-use crate::{scratch, streaming};
+use crate::{scratch, store};
 
 /// What may be used beyond the budget: 64 MiB.
 const ALLOWANCE: u64 = 64 << 20;
@@ -33,7 +33,7 @@ pub(crate) async fn run(n: u64, engine: usize) -> Result<()> {
     let base = peak()?;
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(["step", "entries", "seconds", "peak MiB over start", "budget + 64 MiB"]);
-    let manager = StateManager::builder(streaming::descriptor("rocksdb", folder.path(), memory)).open().await?;
+    let manager = StateManager::builder(store::descriptor("rocksdb", folder.path(), memory)).open().await?;
     let state = manager.key_value_of::<u64, Bytes>("values", ValueType::bytes()).await?;
     let values = Values::new(100);
     let mut step = |name: &str, begun: std::time::Instant| -> Result<()> {

@@ -1,21 +1,17 @@
-//! `statehold-benches`: the streaming-state workload, and ratios against raw drivers in one run.
+//! `statehold-benches`: what `statehold bench` does not measure: memory, sizes, files, and whole programs.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod archives;
 mod incremental;
 mod large;
+mod median;
 mod native;
-mod ratio;
-mod raw_rocksdb;
-mod rows;
 mod sizes;
-mod streaming;
+mod store;
 mod wordcount;
 
 use clap::{Parser, Subcommand};
-use statehold::{MemoryDescriptor, Result, StateManager};
-
-use crate::rows::Rows;
+use statehold::Result;
 
 /// RocksDB's too. The system's keeps, of blocks that are made and freed on different threads, several times what is in
 /// use.
@@ -31,30 +27,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// The streaming-state workload over the typed API, buffer and cache on.
-    Streaming {
-        /// Keys.
-        #[arg(long, default_value_t = 1_000_000)]
-        n: u64,
-        /// The engine.
-        #[arg(long, default_value = "rocksdb")]
-        kind: String,
-        /// Which rows: value, map, list.
-        #[arg(long, value_delimiter = ',', default_value = "value,map,list")]
-        parts: Vec<String>,
-    },
-    /// Typed operations with buffer and cache off against the engine's raw driver writing the same bytes.
-    Ratio {
-        /// The engine: rocksdb, redis or postgres; of the two latter a private server is started.
-        #[arg(long, default_value = "rocksdb")]
-        kind: String,
-        /// Keys.
-        #[arg(long, default_value_t = 300_000)]
-        n: u64,
-        /// Interleaved repetitions; the median counts.
-        #[arg(long, default_value_t = 5)]
-        repeat: usize,
-    },
     /// Memory while a great state is loaded, scanned, archived and recovered.
     Large {
         /// Entries.
@@ -114,8 +86,6 @@ enum Bench {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Arguments::parse().bench {
-        Bench::Streaming { n, kind, parts } => streaming_rows(n, &kind, &parts).await,
-        Bench::Ratio { kind, n, repeat } => ratio::run(&kind, n, repeat).await,
         Bench::Large { n, engine } => large::run(n, engine << 20).await,
         Bench::Native { n } => native::run(n).await,
         Bench::Incremental { n, rounds } => incremental::run(n, rounds).await,
@@ -127,27 +97,4 @@ async fn main() -> Result<()> {
 
 fn scratch() -> Result<tempfile::TempDir> {
     tempfile::tempdir().map_err(|e| statehold::Error::invalid("no temporary folder").because(e))
-}
-
-async fn streaming_rows(n: u64, kind: &str, parts: &[String]) -> Result<()> {
-    let memory = MemoryDescriptor { engine: 256 << 20, write_buffer: 64 << 20, cache: streaming::MEMORY - (320 << 20) };
-    for (size, shown) in [(n / 10, false), (n / 10, false), (n, true)] {
-        let mut rows = Rows::default();
-        for part in parts {
-            let folder = scratch()?;
-            let manager =
-                StateManager::builder(streaming::descriptor(kind, folder.path(), memory.clone())).open().await?;
-            match part.as_str() {
-                "map" => streaming::maps(&manager, size, &mut rows).await?,
-                "list" => streaming::lists(&manager, size, &mut rows).await?,
-                _ => streaming::values(&manager, size, &mut rows).await?,
-            }
-            manager.close().await?;
-        }
-        if shown {
-            let expected = if n == 1_000_000 { streaming::CHECKSUMS } else { &[] };
-            println!("{}", rows.table(expected));
-        }
-    }
-    Ok(())
 }

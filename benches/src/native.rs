@@ -11,13 +11,14 @@ use std::{
 use bytes::Bytes;
 use rocksdb::{DB, IngestExternalFileOptions, IteratorMode, Options as DbOptions, SstFileWriter};
 use statehold_core::{
-    Address, Backend, Batch, BlockingPool, Cell, Durability, Error, ErrorKind, KeyGroup, KeyGroups, KeyShape, Limits,
-    Model, Mutation, Name, OpenRequest, Options, Ownership, Resources, Result, ScanRequest, StateId, StateSpec, Store,
+    Address, Backend, Batch, BlockingPool, Cell, Durability, Error, KeyGroup, KeyGroups, KeyShape, Limits, Model,
+    Mutation, Name, OpenRequest, Options, Ownership, Resources, Result, ScanRequest, StateId, StateSpec, Store,
     Unclean, collect,
 };
 use statehold_rocksdb::RocksDbBackend;
 
 use statehold_bench_kit::input::{Values, permutation, uniform};
+use statehold_benches::raw::disk;
 
 pub(crate) const GROUPS: u16 = 128;
 
@@ -35,10 +36,6 @@ struct Kept {
     groups: KeyGroups,
     dir: PathBuf,
     bytes: u64,
-}
-
-pub(crate) fn disk(e: std::io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, "the bench cannot use the disk").because(e)
 }
 
 fn raw(e: rocksdb::Error) -> Error {

@@ -9,7 +9,7 @@ use statehold::{
 };
 use statehold_bench_kit::input::Values;
 
-use crate::{scratch, streaming};
+use crate::{scratch, store};
 
 /// Entries of a map, and elements of a list.
 const SUBS: u64 = 100;
@@ -62,7 +62,7 @@ pub(crate) async fn run(kind: &str, n: u64) -> Result<()> {
         }
     };
     let folder = scratch()?;
-    let mut descriptor = streaming::descriptor("memory", folder.path(), statehold::MemoryDescriptor::default());
+    let mut descriptor = store::descriptor("memory", folder.path(), statehold::MemoryDescriptor::default());
     descriptor.archive = None;
     descriptor.stores.insert("store".to_owned(), server.store().durability(Durability::Process));
     let manager = StateManager::builder(descriptor).open().await?;

@@ -1,5 +1,6 @@
 //! `statehold`: looks into and operates states from the command line, and shows what the framework does.
 
+mod bench;
 mod checkpoints;
 mod config;
 mod conform;
@@ -59,6 +60,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Prove that the engine of a store keeps the storage contract, in places of its own
     Conform(conform::Arguments),
+    /// Measure stores beside their raw drivers and other libraries, in places of its own
+    Bench(bench::Arguments),
 }
 
 fn run(command: Command) -> Result<()> {
@@ -76,6 +79,7 @@ fn run(command: Command) -> Result<()> {
         Command::Migrate(arguments) => asynchronously(migrate::run(arguments)),
         // The suite makes a runtime for each case.
         Command::Conform(arguments) => conform::run(&arguments),
+        Command::Bench(arguments) => asynchronously(bench::run(arguments)),
     }
 }
 
@@ -87,7 +91,7 @@ fn asynchronously(command: impl Future<Output = Result<()>>) -> Result<()> {
     runtime.block_on(command)
 }
 fn main() -> ExitCode {
-    if let Some(code) = conform::child() {
+    if let Some(code) = conform::child().or_else(statehold_benches::child) {
         return code;
     }
     // Wrong usage ends here with clap's message and code 2.

@@ -25,6 +25,15 @@ pub trait Access: Send + Sized {
     /// `Unsupported` if there cannot be another one; what connecting fails with.
     fn client(&mut self) -> impl Future<Output = Result<Self::Client>> + Send;
 
+    /// Ends what `step` will take the place of, outside the clock.
+    ///
+    /// # Errors
+    /// As [`Client::apply`].
+    fn ready(&mut self, step: Step) -> impl Future<Output = Result<()>> + Send {
+        let _ = step;
+        async { Ok(()) }
+    }
+
     /// Does what concerns the whole store; clients from before are gone.
     ///
     /// # Errors

@@ -79,6 +79,7 @@ impl<A: Access> Side<A> {
         let begin = match &row.work {
             Work::Step(step) => {
                 self.clients.clear();
+                self.access.ready(*step).await?;
                 let before = Usage::now();
                 let begun = Instant::now();
                 self.access.step(*step).await?;

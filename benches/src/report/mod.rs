@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use statehold_bench_kit::{case::Case, meter::Usage};
 
 pub use ratios::Ratio;
+pub(crate) use ratios::ratios;
 
 /// The version of `report.json`. Fields may be added under the same number; none is removed or changes its meaning.
 pub const SCHEMA: u32 = 1;

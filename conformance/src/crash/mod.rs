@@ -2,6 +2,7 @@
 
 mod child;
 mod parent;
+pub(crate) mod recovery;
 mod task;
 mod victim;
 
@@ -17,7 +18,7 @@ use parent::{
     own_1_a_second_process_is_refused_until_the_first_is_gone,
 };
 pub(crate) use {
-    task::{Content, FEW, Ledger, ROWS, Task, WRITER, recovered_spec},
+    task::{FEW, Ledger, Task, WRITER},
     victim::{Victim, number},
 };
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use statehold_core::{Durability, ErrorKind, Model, Unclean};
 
 use super::{
+    recovery,
     task::{Content, Ledger, ROWS, Task, WIDE, WRITER, recovered_spec},
     victim::{Victim, number},
 };
@@ -120,28 +121,11 @@ pub(super) async fn life_1_a_killed_visible_store_opens_only_by_recover_or_disca
 
 pub(super) async fn life_5_a_killed_recovery_leaves_old_or_new_content(cx: &Context) -> Verdict {
     let mut dice = cx.dice();
-    let store = cx.open().await?;
-    store.recover(store.groups(), &mut Content::of("A", GROUPS, || {})?).await?;
-    store.close().await?;
-    drop(store);
+    recovery::begin(cx).await?;
     for round in 0..12 {
         let victim = Victim::start(cx, Task::Recover)?;
         victim.kill_after(1 + dice.below(60), &mut dice).await?;
-        let store = match cx.open().await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                let store = cx.open_with(|request| request.unclean = Unclean::Recover).await?;
-                store.recover(store.groups(), &mut Content::of("A", GROUPS, || {})?).await?;
-                store
-            }
-            opened => opened?,
-        };
-        let state = State::of_spec(&store, recovered_spec()?).await?;
-        let entries = state.entries().await?;
-        ensure_eq!(entries.len(), ROWS, "round {round}: the number of entries");
-        let first = &entries[0].payload;
-        ensure!(entries.iter().all(|e| e.payload == first), "round {round}: old and new content are mixed");
-        ensure_eq!(store.states().await?.len(), 1, "round {round}: the number of states");
-        store.close().await?;
+        recovery::old_or_new(cx, round).await?;
     }
     Ok(())
 }

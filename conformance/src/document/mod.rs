@@ -69,29 +69,24 @@ pub struct Document {
     pub stores: Vec<StoreReport>,
 }
 
-/// What became of the cases on one store.
+/// What became of the cases on one store, with its sums.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreReport {
-    /// The store's name in the descriptor, or the backend's kind.
-    pub store: String,
-    /// The backend's kind.
-    pub kind: String,
-    /// Name and version of the engine or server beneath, e.g. `Redis 7.0.15`.
-    pub engine: Option<String>,
-    /// The seed from which all random data came.
-    pub seed: u64,
-    /// How many random sequences a model case tried.
-    pub sequences: u32,
-    /// How often each case was run, each time with other data.
-    pub rounds: u32,
-    /// How long all cases took together, in milliseconds.
-    pub millis: u64,
+    /// What was run.
+    #[serde(flatten)]
+    pub report: Report,
     /// Over all cases.
     pub totals: Totals,
     /// By clause.
     pub clauses: BTreeMap<String, Totals>,
-    /// Case by case, in the contract's order.
-    pub cases: Vec<CaseReport>,
+}
+
+impl std::ops::Deref for StoreReport {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.report
+    }
 }
 
 impl StoreReport {
@@ -115,11 +110,6 @@ impl StoreReport {
         };
         [Level::Certified, Level::Conformant].into_iter().find(reached)
     }
-
-    /// The cases that failed.
-    pub fn failures(&self) -> impl Iterator<Item = &CaseReport> {
-        self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed { .. }))
-    }
 }
 
 impl From<Report> for StoreReport {
@@ -129,8 +119,7 @@ impl From<Report> for StoreReport {
         for case in &report.cases {
             clauses.entry(case.clause.clone()).or_default().count(&case.outcome);
         }
-        let Report { store, kind, engine, seed, sequences, rounds, millis, cases } = report;
-        Self { store, kind, engine, seed, sequences, rounds, millis, totals, clauses, cases }
+        Self { report, totals, clauses }
     }
 }
 

@@ -1,16 +1,15 @@
 //! The cases: a child at work on a disk that loses its power, or under strace.
 
-use statehold_core::{Durability, ErrorKind, Unclean};
+use statehold_core::Durability;
 
 use super::{
     disk::{Disk, folder},
     trace::{Event, command, events, said_unsynced},
 };
 use crate::{
-    context::{Context, GROUPS},
-    crash::{Content, FEW, Ledger, ROWS, Task, Victim, WRITER, number, recovered_spec},
+    context::Context,
+    crash::{FEW, Ledger, Task, Victim, WRITER, number, recovery},
     failure::{Verdict, ensure, ensure_eq},
-    state::State,
 };
 
 pub(super) async fn life_1_a_commit_at_power_is_synced_before_it_is_acknowledged(cx: &Context) -> Verdict {
@@ -74,28 +73,11 @@ pub(super) async fn life_1_power_loss_at_process_leaves_a_prefix_of_the_commits(
 pub(super) async fn life_5_power_loss_leaves_old_or_new_content_of_a_recovery(cx: &Context) -> Verdict {
     let mut dice = cx.dice();
     let mut disk = Disk::make()?;
-    let first = cx.inside(&folder(&disk)?)?.open().await?;
-    first.recover(first.groups(), &mut Content::of("A", GROUPS, || {})?).await?;
-    first.close().await?;
-    drop(first);
+    recovery::begin(&cx.inside(&folder(&disk)?)?).await?;
     for round in 0..4 {
         let there = cx.inside(&folder(&disk)?)?;
         cut_power(&there, &mut disk, Task::Recover, 1 + dice.below(60))?;
-        let there = cx.inside(&folder(&disk)?)?;
-        let store = match there.open().await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {
-                let store = there.open_with(|request| request.unclean = Unclean::Recover).await?;
-                store.recover(store.groups(), &mut Content::of("A", GROUPS, || {})?).await?;
-                store
-            }
-            opened => opened?,
-        };
-        let state = State::of_spec(&store, recovered_spec()?).await?;
-        let entries = state.entries().await?;
-        ensure_eq!(entries.len(), ROWS, "round {round}: the entries after the loss");
-        let first = &entries[0].payload;
-        ensure!(entries.iter().all(|e| e.payload == first), "round {round}: old and new content are mixed");
-        store.close().await?;
+        recovery::old_or_new(&cx.inside(&folder(&disk)?)?, round).await?;
     }
     Ok(())
 }

@@ -81,10 +81,11 @@ impl Captured {
         let end = nearer(page.next, self.end);
         let within = |key: &Bytes, sub: &Bytes| end.as_ref().is_none_or(|e| (key, sub) <= (&e.key, &e.sub));
         let lies_bare = |row: &Row| cleared.get(&row.key).is_none_or(|c| !c.covers(&row.sub));
+        let most = limit.max(1).min(page.rows.len() + self.rows.len());
         let below = page.rows.into_iter().take_while(|row| within(&row.key, &row.sub));
         let mut below = below.filter(lies_bare).peekable();
         let mut staged = self.rows.into_iter().take_while(|(at, _)| within(&at.key, &at.sub)).peekable();
-        let mut rows = Vec::new();
+        let mut rows = Vec::with_capacity(most);
         while rows.len() < limit.max(1) {
             let below_first = match (below.peek(), staged.peek()) {
                 (Some(row), Some((at, _))) => (&row.key, &row.sub) < (&at.key, &at.sub),

@@ -20,7 +20,8 @@ impl<'s> Reader<'s> {
 impl Reads for Reader<'_> {
     fn get<'a>(&'a self, at: &'a Address) -> Op<'a, Option<Cell>> {
         match self.0.buffer.as_ref().and_then(|b| b.look(at)) {
-            Some(staged) => Op::Ready(Ok(staged.filter(|c| c.is_live(self.0.store.now())))),
+            // Only an expiry needs the clock, which costs a tenth of such a read.
+            Some(staged) => Op::Ready(Ok(staged.filter(|c| c.expires_at.is_none() || c.is_live(self.0.store.now())))),
             None => self.0.store.get(at),
         }
     }

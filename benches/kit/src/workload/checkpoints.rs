@@ -39,13 +39,14 @@ pub(super) fn rows(case: &Case) -> Vec<Row> {
         update(case, n / 100, 4),
         Row::step("ckpt3_after_1pct_updates", Step::Checkpoint(3)),
         Row::step("savepoint_canonical", Step::Savepoint(4)),
-        Row::step("restore_ckpt3", Step::Restore(3)),
-        first("restore_ckpt3_first_read"),
+        // The later one first: going back to an earlier one supersedes it.
+        Row::step("restore_savepoint", Step::Restore(4)),
+        first("restore_savepoint_first_read"),
     ];
-    rows.extend(look("restore_ckpt3", n));
-    rows.push(Row::step("restore_savepoint", Step::Restore(4)));
-    rows.push(first("restore_savepoint_first_read"));
     rows.extend(look("restore_savepoint", n));
+    rows.push(Row::step("restore_ckpt3", Step::Restore(3)));
+    rows.push(first("restore_ckpt3_first_read"));
+    rows.extend(look("restore_ckpt3", n));
     rows.push(Row::step("rescale_out_1to2", Step::Split(3)));
     rows.push(Row::step("ckpt_after_rescale_out", Step::CheckpointHalves(5)));
     rows.push(Row::step("rescale_in_2to1", Step::Join(5)));

@@ -2,6 +2,7 @@
 
 mod batches;
 mod checkpoints;
+mod expected;
 mod lists;
 mod maps;
 mod operations;
@@ -9,6 +10,8 @@ mod values;
 mod ycsb;
 
 use statehold_core::{Error, Result};
+
+pub use expected::expected;
 
 use crate::{Op, case::Case, input::Values, op::Step};
 
