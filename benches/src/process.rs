@@ -51,14 +51,20 @@ pub(crate) fn program(side: &str) -> Result<PathBuf> {
 }
 
 impl SideProcess {
-    /// Starts a side; the reason if it cannot do this at all.
+    /// Starts a side; the reason if it cannot do this at all. One that counts allocations is slower.
     ///
     /// # Errors
     /// What starting the process or opening the store fails with.
-    pub(crate) async fn start(open: Open) -> Result<Can<Self>> {
+    pub(crate) async fn start(open: Open, counts: bool) -> Result<Can<Self>> {
         let mut command = Command::new(program(&open.side)?);
         command.env(SIDE, format!("{}:{}", open.side, open.kind));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
+        if counts {
+            // jemalloc counts what a thread's cache hands out only when it is emptied.
+            command.env("MALLOC_CONF", "tcache:false");
+        }
+        // An interrupt is the bench's to handle: it lets its sides clean up.
+        command.process_group(0);
         let mut child = command.spawn().map_err(|e| Error::internal("a side does not start").because(e))?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::internal("a side has no pipes"));
@@ -81,7 +87,9 @@ impl SideProcess {
             Answer::Failed(text) => text,
             other => format!("it answered {other:?}"),
         };
-        Error::new(ErrorKind::Unavailable, format!("side `{}` failed: {text}", self.name)).in_store(self.store.clone())
+        Error::new(ErrorKind::Unavailable, format!("side `{}` failed: {text}", self.name))
+            .in_store(self.store.clone())
+            .advise("mend that and run it again; what it had made was removed")
     }
 
     async fn ask(&mut self, question: &Ask) -> Result<Answer> {

@@ -4,7 +4,10 @@ mod collect;
 mod machine;
 mod round;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use statehold::{Descriptor, Error, ErrorKind, Result, StoreDescriptor};
@@ -48,6 +51,8 @@ pub struct Bench {
     pub repeat: usize,
     /// Whether progress is shown on standard error, if that is a terminal.
     pub progress: bool,
+    /// Set by whoever wants it to stop: it does after the turn that is under way, and removes what it made.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Engines with a server get so many times fewer records: a call takes as much longer, and more.
@@ -129,6 +134,7 @@ impl Bench {
     /// # Errors
     /// - `InvalidInput` or `NotFound` for a wrong descriptor, workload or store, before anything is begun.
     /// - `ResourceExhausted` if the disk has no room for it.
+    /// - `Unavailable` if it was stopped.
     /// - What a side failed with. Everything that was made is removed in each case.
     pub async fn run(&self) -> Result<Report> {
         let config =
@@ -169,19 +175,21 @@ impl Bench {
         let bar = self.bar(descriptor, stores, cases)?;
         let mut collected = Collected::default();
         for case in cases {
-            // A tenth on a store that is thrown away, then all.
+            // A tenth on a store that is thrown away, when allocations are counted too; then all.
             for repetition in 0..=self.repeat {
                 for store in stores {
-                    let mut case = Self::sized(store, case);
-                    let memory = Self::memory(descriptor, &case);
-                    if repetition == 0 {
-                        case.n = (case.n / 10).max(FEWEST);
-                    }
+                    let full = Self::sized(store, case);
+                    let memory = Self::memory(descriptor, &full);
+                    let counts = repetition == 0;
+                    let case =
+                        if counts { Case { n: (full.n / 10).max(FEWEST), ..full.clone() } } else { full.clone() };
                     bar.set_message(format!("{} on {}", case.workload, store.name));
                     let sides = self.sides(descriptor, store);
-                    let round = Round { config, store, case: &case, memory, root, bar: &bar };
+                    let round = Round { config, store, case: &case, memory, counts, root, bar: &bar, stop: &self.stop };
                     let measured = round.run(&sides).await.map_err(|e| e.in_store(store.name.clone()))?;
-                    if repetition > 0 {
+                    if counts {
+                        collected.count(&store.name, &full, measured);
+                    } else {
                         collected.add(&store.name, &case, measured)?;
                     }
                 }

@@ -1,8 +1,11 @@
 //! `statehold bench`: stores beside their raw drivers and other libraries.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
 
-use statehold::{Error, Result};
+use statehold::Result;
 use statehold_benches::{Against, Bench};
 use tokio::signal;
 
@@ -45,7 +48,7 @@ enum Side {
 /// Runs the command.
 ///
 /// # Errors
-/// As [`Bench::run`]; `Unavailable` if it was interrupted.
+/// As [`Bench::run`].
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let against = arguments.against.iter().filter_map(|side| match side {
         Side::Raw => Some(Against::Raw),
@@ -60,14 +63,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         n: arguments.n,
         repeat: arguments.repeat,
         progress: true,
+        stop: Arc::default(),
     };
-    // What was begun is dropped then, and removed with it.
-    let report = tokio::select! {
-        report = bench.run() => report?,
-        _ = signal::ctrl_c() => {
-            return Err(Error::new(statehold::ErrorKind::Unavailable, "the bench was interrupted, and has cleaned up"));
+    let stop = bench.stop.clone();
+    tokio::spawn(async move {
+        if signal::ctrl_c().await.is_ok() {
+            stop.store(true, Ordering::Relaxed);
         }
-    };
+    });
+    let report = bench.run().await?;
     let _ = arguments.out;
     for row in &report.rows {
         println!(

@@ -14,7 +14,8 @@ pub struct Usage {
     pub read_bytes: Option<u64>,
     /// Bytes that were sent to disks (Linux).
     pub write_bytes: Option<u64>,
-    /// Requests to the allocator, the engine's in this process included; jemalloc's count.
+    /// Requests to the allocator, the engine's in this process included; jemalloc's count, which is exact only without
+    /// its threads' caches.
     pub allocations: Option<u64>,
     /// The greatest resident memory, in bytes (Linux).
     pub peak_bytes: Option<u64>,

@@ -83,6 +83,9 @@ pub struct Measured {
     pub latency: Latency,
     /// What the side's process used in all repetitions together; a server's own use is not in it.
     pub usage: Usage,
+    /// Requests to the allocator per operation, of a tenth of the row that was done beforehand; jemalloc's count, the
+    /// engine's own in this process included.
+    pub allocations: Option<f64>,
     /// Operations in all repetitions together.
     pub operations: u64,
     /// What was read, as a sum; the same on all sides, or the run fails.

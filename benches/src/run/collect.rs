@@ -29,6 +29,8 @@ struct Line {
 pub(super) struct Collected {
     lines: Vec<Line>,
     skipped: Vec<Skipped>,
+    /// Allocations per operation, by case, row, store and side.
+    allocations: BTreeMap<(Case, String, String, String), f64>,
     /// Of each store.
     engines: BTreeMap<String, String>,
 }
@@ -82,6 +84,20 @@ impl Collected {
             }
         }
         self.agree(store, case)
+    }
+
+    /// Takes the allocations of a pass that counted them, a part of `case`.
+    pub(super) fn count(&mut self, store: &str, case: &Case, sides: Vec<SideDone>) {
+        for done in sides {
+            for row in done.rows {
+                let turns = row.turns.unwrap_or_default();
+                let counted: Option<u64> = turns.iter().map(|turn| turn.usage.allocations).sum();
+                if let (Some(counted), true) = (counted, row.ops > 0) {
+                    let key = (case.clone(), row.row, store.to_owned(), done.side.clone());
+                    self.allocations.insert(key, counted as f64 / row.ops as f64);
+                }
+            }
+        }
     }
 
     fn skip(&mut self, skipped: Skipped) {
@@ -144,12 +160,17 @@ impl Collected {
 
     /// Lines, what was left out, and the stores' engines.
     pub(super) fn finish(self) -> (Vec<Measured>, Vec<Skipped>, BTreeMap<String, String>) {
-        (self.lines.into_iter().map(Line::finish).collect(), self.skipped, self.engines)
+        let counted = self.allocations;
+        let finish = |line: Line| {
+            let key = (line.case.clone(), line.row.clone(), line.store.clone(), line.side.clone());
+            line.finish(counted.get(&key).copied())
+        };
+        (self.lines.into_iter().map(finish).collect(), self.skipped, self.engines)
     }
 }
 
 impl Line {
-    fn finish(self) -> Measured {
+    fn finish(self, allocations: Option<f64>) -> Measured {
         let repeated = self.seconds.len() as u64;
         let at = |share: f64| quantile(&self.latency, share);
         let latency = Latency {
@@ -168,7 +189,8 @@ impl Line {
             count: self.count,
             seconds: Spread::of(self.seconds),
             latency,
-            usage: self.usage.unwrap_or_default(),
+            usage: Usage { allocations: None, ..self.usage.unwrap_or_default() },
+            allocations,
             operations: self.ops as u64 * repeated,
             checksum: self.checksum,
         }

@@ -1,12 +1,14 @@
 //! [`Round`]: one repetition of a case on one store, all sides in turns.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use indicatif::ProgressBar;
-use statehold::Result;
+use statehold::{Error, ErrorKind, Result};
 use statehold_bench_kit::{
     case::{Case, Open},
-    op::Step,
     protocol::Turned,
     workload::{Row, Work, rows},
 };
@@ -26,8 +28,11 @@ pub(super) struct Round<'a> {
     pub(super) store: &'a Store,
     pub(super) case: &'a Case,
     pub(super) memory: usize,
+    /// Whether allocations are counted, and times mean nothing.
+    pub(super) counts: bool,
     pub(super) root: &'a Path,
     pub(super) bar: &'a ProgressBar,
+    pub(super) stop: &'a AtomicBool,
 }
 
 /// What a side did with one row.
@@ -66,7 +71,7 @@ impl Round<'_> {
             place: spot.place.clone(),
             case: self.case.clone(),
         };
-        SideProcess::start(open).await
+        SideProcess::start(open, self.counts).await
     }
 
     /// Does the case by all of `sides`.
@@ -114,6 +119,8 @@ impl Round<'_> {
     }
 
     async fn row(&self, number: usize, row: &Row, players: &mut [Player]) -> Result<()> {
+        let gone = players.iter().filter(|player| player.out.is_some());
+        let was_out: Vec<String> = gone.map(|player| player.done.side.clone()).collect();
         let mut turns: Vec<Can<Vec<Turned>>> =
             players.iter().map(|player| player.out.clone().map_or(Ok(Vec::new()), Err)).collect();
         let size = row.ops.div_ceil(TURNS).max(1);
@@ -126,7 +133,7 @@ impl Round<'_> {
                     Ok(turned) => done.push(turned),
                     Err(reason) => {
                         // What the next rows read is not there.
-                        if !row.measured || replaces(row) {
+                        if !row.measured || matches!(row.work, Work::Step(_)) {
                             player.out = Some(reason.clone());
                         }
                         if let Some(turns) = turns.get_mut(at) {
@@ -135,19 +142,25 @@ impl Round<'_> {
                     }
                 }
                 self.bar.inc(1);
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Error::new(
+                        ErrorKind::Unavailable,
+                        "the bench was stopped, and has removed what it made",
+                    )
+                    .advise("run it again for a report"));
+                }
             }
         }
         if row.measured {
             for (player, turns) in players.iter_mut().zip(turns) {
+                // Said once, of the row that it could not do.
+                if was_out.contains(&player.done.side) {
+                    continue;
+                }
                 let (name, count, ops) = (row.name.clone(), row.count, row.ops);
                 player.done.rows.push(RowDone { row: name, count, ops, turns });
             }
         }
         Ok(())
     }
-}
-
-/// Whether the rows after it work on what this one makes.
-fn replaces(row: &Row) -> bool {
-    matches!(row.work, Work::Step(Step::Restore(_) | Step::Split(_) | Step::CheckpointHalves(_) | Step::Join(_)))
 }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod bench;
 mod commands;
 mod common;
 mod disk;

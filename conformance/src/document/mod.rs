@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use statehold_core::{Error, Result};
 
-use crate::{CaseReport, Category, Level, Outcome, Report, all_cases};
+use crate::{Category, Level, Outcome, Report, all_cases};
 
 /// Raised when a field changes its meaning or goes; new fields may come without.
 const SCHEMA: u32 = 1;
