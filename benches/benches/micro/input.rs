@@ -77,10 +77,10 @@ pub(crate) fn copied(records: &[Record]) -> Vec<Record> {
     records.iter().map(copy).collect()
 }
 
-/// How many iterations of `count` records are made ready at once: one, where it takes longer than the clock does, so
-/// that each finds the memory of the one before, and not ever more of it.
+/// How many iterations of `count` records are made ready at once: as many as have a thousand records between them, so
+/// that the clock's own price is spread, and each finds the memory of those before instead of ever more of it.
 pub(crate) fn batches(count: usize) -> BatchSize {
-    if count < 100 { BatchSize::SmallInput } else { BatchSize::PerIteration }
+    BatchSize::NumIterations((MANY / count).max(1) as u64)
 }
 
 /// So many elements an iteration, and the bytes of their keys and values.
