@@ -134,7 +134,7 @@ fn page(criterion: &mut Criterion) {
         group.throughput(rate(MANY, MANY * VALUES[0]));
         group.bench_function(format!("{MANY}_under_{staged}"), |b| {
             let overlay = Overlay::new(&layer, &rows, NOW);
-            b.iter_with_large_drop(|| block_on(overlay.scan(black_box(&request)).finish()).unwrap());
+            b.iter_batched(|| (), |()| block_on(overlay.scan(black_box(&request)).finish()).unwrap(), batches(MANY));
         });
     }
     // What merging takes of it.
@@ -156,7 +156,11 @@ fn walk(criterion: &mut Criterion) {
         group.throughput(rate(below.len() + staged / 2, (below.len() + staged / 2) * VALUES[0]));
         group.bench_function(format!("{}_under_{staged}", below.len()), |b| {
             let overlay = Overlay::new(&layer, &rows, NOW);
-            b.iter_with_large_drop(|| block_on(collect(&overlay, ScanRequest::all(STATE, GROUP))).unwrap());
+            b.iter_batched(
+                || (),
+                |()| block_on(collect(&overlay, ScanRequest::all(STATE, GROUP))).unwrap(),
+                batches(MANY),
+            );
         });
     }
     group.finish();
