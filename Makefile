@@ -1,5 +1,5 @@
 # The same names for people and CI. `make quickstart` and `make test` install what is missing.
-.PHONY: help quickstart test fuzz fmt lint docs contract mutants matrix book bench
+.PHONY: help quickstart test fuzz fmt lint docs contract mutants matrix book bench micro
 
 SHELL := /bin/bash
 SETUP := .ci/setup
@@ -16,6 +16,7 @@ help:
 	@echo "make test         everything CI runs: format, clippy, docs, dependencies, tests"
 	@echo "make fuzz         every decoder on bytes that nobody would write, FUZZ_SECONDS=60 each"
 	@echo "make bench        typed operations against raw RocksDB; BENCH=streaming, archives, sizes, large …"
+	@echo "make micro        what the rooms of every operation cost: keys, envelope, buffer, cache, batches"
 	@echo "make fmt          format all Rust code"
 	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
 	@echo "make mutants      run the broken backends that prove the suite, and list them in docs/src/mutants.md"
@@ -76,3 +77,9 @@ book:
 BENCH ?= ratio
 bench:
 	$(SETUP) && cargo run --quiet --bin statehold-benches -- $(BENCH)
+
+# The rooms of every operation, by criterion: `make micro MICRO="staged --save-baseline before"`, and later
+# `MICRO="staged --baseline before"`. No package is selected, so that dependencies are those of `make test`.
+MICRO ?=
+micro:
+	$(SETUP) && cargo bench --quiet --profile dev --bench micro -- --noplot $(MICRO)
