@@ -1,5 +1,5 @@
 # The same names for people and CI. `make quickstart` and `make test` install what is missing.
-.PHONY: help quickstart test fuzz fmt lint docs contract mutants matrix book bench micro
+.PHONY: help quickstart test fuzz fmt lint docs contract mutants matrix book bench measure micro
 
 SHELL := /bin/bash
 SETUP := .ci/setup
@@ -15,7 +15,8 @@ help:
 	@echo "make quickstart   build statehold, count the words of docs/ on RocksDB"
 	@echo "make test         everything CI runs: format, clippy, docs, dependencies, tests"
 	@echo "make fuzz         every decoder on bytes that nobody would write, FUZZ_SECONDS=60 each"
-	@echo "make bench        typed operations against raw RocksDB; BENCH=streaming, archives, sizes, large …"
+	@echo "make bench        all engines beside their raw drivers; BENCH=\"--workload ycsb-a --store redis\" …"
+	@echo "make measure      files, sizes and memory: MEASURE=archives, sizes, large, wordcount …"
 	@echo "make micro        what the rooms of every operation cost: keys, envelope, buffer, cache, batches"
 	@echo "make fmt          format all Rust code"
 	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
@@ -73,10 +74,15 @@ matrix:
 book:
 	mdbook build docs
 
-# ratio, streaming, archives, sizes, native, incremental, wordcount or large, with their options: `make bench BENCH="streaming --kind memory"`.
-BENCH ?= ratio
+# `make bench BENCH="--workload operations --store redis --against raw,peers"`; `make peers` builds the peers.
+BENCH ?= --workload operations
 bench:
-	$(SETUP) && cargo run --quiet --bin statehold-benches -- $(BENCH)
+	$(SETUP) tests && cargo run --quiet --bin statehold -- bench --config docs/bench.toml --out target/bench $(BENCH)
+
+# archives, sizes, native, incremental, wordcount or large, with their options: `make measure MEASURE="sizes --kind redis"`.
+MEASURE ?= archives
+measure:
+	$(SETUP) tests && cargo run --quiet --bin statehold-benches -- $(MEASURE)
 
 # The rooms of every operation, by criterion: `make micro MICRO="staged --save-baseline before"`, and later
 # `MICRO="staged --baseline before"`. No package is selected, so that dependencies are those of `make test`.

@@ -38,7 +38,7 @@ const KEYS: &str = "SELECT key FROM raw WHERE state = 1 ORDER BY key";
 const CLEAR: &str = "DELETE FROM raw WHERE state = $1 AND key = $2";
 
 /// What a list's next ordinal is.
-const LAST: &str = "SELECT max(sub) FROM raw WHERE state = $1 AND key = $2";
+const LAST: &str = "SELECT sub FROM raw WHERE state = $1 AND key = $2 ORDER BY sub DESC LIMIT 1";
 
 /// Key or subkey, value, revision, expiry: what each column is selected for.
 type Found = (Vec<u8>, Vec<u8>, Option<i64>, Option<i64>);
@@ -175,8 +175,8 @@ impl Connection {
         if clear {
             query(CLEAR).bind(State::Lists as i32).bind(&key_bytes[..]).execute(&mut self.0).await.map_err(failed)?;
         } else {
-            let last = query_scalar::<_, Option<Vec<u8>>>(LAST).bind(State::Lists as i32).bind(&key_bytes[..]);
-            let last = last.fetch_one(&mut self.0).await.map_err(failed)?;
+            let last = query_scalar::<_, Vec<u8>>(LAST).bind(State::Lists as i32).bind(&key_bytes[..]);
+            let last = last.fetch_optional(&mut self.0).await.map_err(failed)?;
             next = last.and_then(|sub| sub.first_chunk().map(|sub| u64::from_be_bytes(*sub) + 1)).unwrap_or(0);
         }
         let ordinals = (next..).map(|ordinal| ordinal.to_be_bytes().to_vec());
