@@ -1,5 +1,5 @@
 # The same names for people and CI. `make quickstart` and `make test` install what is missing.
-.PHONY: help quickstart test fuzz fmt lint docs contract mutants matrix book bench measure micro
+.PHONY: help quickstart test fuzz fmt lint docs contract mutants matrix book bench measure micro peers
 
 SHELL := /bin/bash
 SETUP := .ci/setup
@@ -18,6 +18,7 @@ help:
 	@echo "make bench        all engines beside their raw drivers; BENCH=\"--workload ycsb-a --store redis\" …"
 	@echo "make measure      files, sizes and memory: MEASURE=archives, sizes, large, wordcount …"
 	@echo "make micro        what the rooms of every operation cost: keys, envelope, buffer, cache, batches"
+	@echo "make peers        OpenDAL as a side of the bench; compiles a RocksDB of its own, once"
 	@echo "make fmt          format all Rust code"
 	@echo "make contract     list the tests of each clause anew, in docs/src/contract-tests.md"
 	@echo "make mutants      run the broken backends that prove the suite, and list them in docs/src/mutants.md"
@@ -48,10 +49,12 @@ fuzz:
 fmt:
 	cargo fmt --all
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	cargo fmt --manifest-path benches/peers/Cargo.toml
 
 lint:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path benches/peers/Cargo.toml --check
 	$(SETUP) && cargo clippy --workspace --all-targets -- -D warnings
 
 docs:
@@ -89,3 +92,9 @@ measure:
 MICRO ?=
 micro:
 	$(SETUP) && cargo bench --quiet --profile dev --bench micro -- --noplot $(MICRO)
+
+# Other libraries as sides of the bench, beside `statehold`, where it looks for them (benches/peers/README.md).
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+peers:
+	$(SETUP) && cargo build --locked --manifest-path benches/peers/Cargo.toml --target-dir $(TARGET)/peers
+	mkdir -p $(TARGET)/debug && ln -sf ../peers/debug/statehold-bench-peers $(TARGET)/debug/
