@@ -119,7 +119,7 @@ async fn run(open: Open) -> (Vec<String>, String, Option<String>) {
                         sum.wrapping_add(model.apply(ops(at)).expect("OpenDAL has not what it answered"))
                     });
                     assert_eq!(turned.checksum, sum, "{} {}: {from}..{to}", case.workload, row.name);
-                    assert!(turned.usage.allocations.is_some_and(|count| count > 0), "jemalloc counts: {turned:?}");
+                    assert!(turned.usage.allocations.is_some(), "jemalloc is not the allocator: {turned:?}");
                 }
                 Answer::Skipped(reason) => {
                     assert!(reason.starts_with("OpenDAL "), "{reason}");

@@ -1,7 +1,7 @@
 //! PostgreSQL below OpenDAL.
 
 use opendal::{Operator, services};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use statehold_bench_kit::case::Open;
 use statehold_core::{Error, ErrorKind, Result};
 use url::Url;
@@ -37,7 +37,7 @@ pub(super) async fn open(open: &Open) -> Result<Opened> {
     let create = format!(
         "CREATE SCHEMA \"{name}\"; CREATE TABLE \"{name}\".{TABLE} (key text PRIMARY KEY, value bytea NOT NULL)"
     );
-    sqlx::raw_sql(&create).execute(&mut connection).await.map_err(refused)?;
+    connection.execute(&*create).await.map_err(refused)?;
     connection.close().await.map_err(refused)?;
     let service = services::Postgresql::default().connection_string(&url).table(TABLE).root(name);
     let operator = Operator::new(service).map_err(failed)?;
@@ -65,7 +65,7 @@ impl Schema {
     pub(super) async fn drop(self) -> Result<()> {
         let mut connection = PgConnection::connect(&self.url).await.map_err(refused)?;
         let drop = format!("DROP SCHEMA \"{}\" CASCADE", self.name);
-        sqlx::raw_sql(&drop).execute(&mut connection).await.map_err(refused)?;
+        connection.execute(&*drop).await.map_err(refused)?;
         connection.close().await.map_err(refused)
     }
 }
