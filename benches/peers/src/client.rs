@@ -92,7 +92,8 @@ impl statehold_bench_kit::Client for Client {
             Op::GetAbsent(key) => self.read(key).await.map(|value| u64::from(value.is_none())),
             Op::Modify(key) => self.modify(key).await,
             Op::Increment(key) => self.increment(key).await,
-            // OpenDAL has no batches. All at once is the best that a user can do; it is not all or nothing.
+            // OpenDAL has no batches, so all at once, which is not all or nothing. On RocksDB, whose calls block, one
+            // after the other would be somewhat faster; code that is to run on every service is not written so.
             Op::PutMany(records) => {
                 try_join_all(records.into_iter().map(|(key, value)| self.put(key, value))).await.map(|_| 0)
             }

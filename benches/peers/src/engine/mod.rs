@@ -13,7 +13,7 @@ pub(crate) enum Engine {
     /// RocksDB, whose folder is the bench's.
     RocksDb,
     /// Redis, with what removes the keys.
-    Redis(redis::Keys),
+    Redis(Box<redis::Keys>),
     /// PostgreSQL, with what drops the schema.
     Postgres(postgres::Schema),
 }

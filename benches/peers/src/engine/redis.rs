@@ -40,7 +40,7 @@ pub(super) async fn open(open: &Open) -> Result<Opened> {
     let operator = Operator::new(service).map_err(failed)?;
     let client = Client::open(info).map_err(refused)?;
     let version = version(&mut connect(&client).await?).await?;
-    let engine = Engine::Redis(Keys { client, prefix: format!("{}/", open.place.name) });
+    let engine = Engine::Redis(Box::new(Keys { client, prefix: format!("{}/", open.place.name) }));
     Ok(Opened { operator, engine, durability: asked(open), version })
 }
 
