@@ -53,6 +53,8 @@ impl RawRocks {
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_write_buffer_manager(&buffers);
         options.set_bytes_per_sync(1 << 20);
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.02);
         options.set_max_background_jobs(2);
         let db = Arc::new(DB::open(&options, folder).map_err(failed)?);
         Ok(Self { client: Rocks::new(db, wal), wal, memory, copies: None })
