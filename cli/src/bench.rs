@@ -1,18 +1,24 @@
-//! `statehold bench`: stores beside their raw drivers and other libraries.
+//! `statehold bench`: stores beside their raw drivers and other libraries; and two such reports compared.
 
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
 };
 
-use statehold::Result;
-use statehold_benches::{Against, Bench};
+use statehold::{Error, Result};
+use statehold_benches::{
+    Against, Bench,
+    report::{Report, compare},
+};
 use tokio::signal;
 
-use crate::config::Config;
+use crate::{config::Config, out::Out};
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     #[command(flatten)]
     config: Config,
     /// Only this workload; may be given several times [default: all]
@@ -21,7 +27,7 @@ pub(crate) struct Arguments {
     /// Only this store; may be given several times [default: all of the descriptor]
     #[arg(long, value_name = "NAME")]
     store: Vec<String>,
-    /// Beside what: the engine's own driver, other libraries
+    /// Beside what
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_enum, default_values = ["raw"])]
     against: Vec<Side>,
     /// Records; stores with a server get a tenth
@@ -33,6 +39,27 @@ pub(crate) struct Arguments {
     /// Write report.json and report.html into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand)]
+enum Other {
+    /// What became slower or faster between two reports; exits with 1 if anything became slower
+    Compare(Two),
+}
+
+/// Two reports.
+#[derive(clap::Args)]
+struct Two {
+    /// The report before: a folder, or its report.json
+    old: PathBuf,
+    /// The report now
+    new: PathBuf,
+    /// Percent that a speed has to change by, beyond what repetitions differ
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    threshold: f64,
+    /// Tell the result as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,8 +75,15 @@ enum Side {
 /// Runs the command.
 ///
 /// # Errors
-/// As [`Bench::run`].
+/// As [`Bench::run`], [`Report::read`] and [`Report::write`]; `Internal` if a comparison found something slower.
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    match arguments.other {
+        Some(Other::Compare(two)) => compared(&two),
+        None => measured(arguments).await,
+    }
+}
+
+async fn measured(arguments: Arguments) -> Result<()> {
     let against = arguments.against.iter().filter_map(|side| match side {
         Side::Raw => Some(Against::Raw),
         Side::Peers => Some(Against::Peers),
@@ -72,30 +106,26 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         }
     });
     let report = bench.run().await?;
-    let _ = arguments.out;
-    for row in &report.rows {
-        println!(
-            "{:10} {:34} {:9} {:7} n={} v={} t={} {:>9.1}  p50 {} p99 {} long {} cpu {} alloc {:?} peak {:?} w {:?}",
-            row.case.workload,
-            row.row,
-            row.store,
-            row.side,
-            row.case.n,
-            row.case.value,
-            row.case.tasks,
-            row.per_second().map_or(row.seconds.median * 1e3, |x| x / 1e3),
-            row.latency.p50,
-            row.latency.p99,
-            row.latency.longest,
-            row.usage.cpu_nanos / 1000000,
-            row.usage.allocations.map(|a| a as f64 / row.operations as f64),
-            row.usage.peak_bytes.map(|b| b >> 20),
-            row.usage.write_bytes.map(|b| b >> 20)
-        );
+    if let Some(dir) = &arguments.out {
+        report.write(dir)?;
     }
-    for r in &report.ratios {
-        println!("{} {} {} {}/{} {:.2} {:?}", r.case.workload, r.row, r.store, r.side, r.against, r.ratio, r.wanted);
+    let mut out = Out::new();
+    out.line(report.text().trim_end())?;
+    out.finish()
+}
+
+fn compared(two: &Two) -> Result<()> {
+    let comparison = compare(&Report::read(&two.old)?, &Report::read(&two.new)?, two.threshold);
+    let mut out = Out::new();
+    if two.json {
+        out.json(&comparison)?;
+    } else {
+        out.line(comparison.text().trim_end())?;
     }
-    println!("{:#?} {:?} {:?}", report.skipped, report.machine, report.stores);
-    Ok(())
+    out.finish()?;
+    match comparison.slower() {
+        0 => Ok(()),
+        slower => Err(Error::internal(format!("{slower} rows are slower than before"))
+            .advise("measure both again on a quiet machine; what stays slower has a cause in what changed")),
+    }
 }

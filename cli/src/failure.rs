@@ -8,7 +8,7 @@ use statehold::{Error, ErrorKind};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  a defect of statehold, or a conformance case that failed
+  1  a defect of statehold, a conformance case that failed, or a bench that became slower
   2  wrong usage, descriptor, option or value
   3  not found: key, state, checkpoint or file
   4  somebody else holds it, or it changed

@@ -13,12 +13,12 @@ mod quickstart;
 mod recover;
 mod state;
 mod table;
-mod units;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use statehold::{Error, ErrorKind, Result};
+use statehold_benches::report::units;
 use tracing_subscriber::EnvFilter;
 
 /// RocksDB's too. The system's keeps, of blocks that are made and freed on different threads, several times what is in

@@ -1,9 +1,10 @@
 //! `report.html` in a real browser, as on a phone: it fits, shows everything as it was said, and does nothing else.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use std::{fs, process::Command};
+use std::fs;
 
 use serde_json::Value;
+use statehold::testing::servers::browser;
 use statehold_conformance::{CaseReport, Category, Document, Outcome, Report};
 use tempfile::TempDir;
 
@@ -39,8 +40,8 @@ fn document() -> Document {
     Document::of([report("first", failing)].into_iter().chain(others))
 }
 
-/// Looks at the page from within, and tells it in the document around it, as ASCII.
-const PROBE: &str = r"<script>addEventListener('load', () => {
+/// Looks at the page from within.
+const PROBE: &str = r"
     const texts = selector => [...document.querySelectorAll(selector)].map(e => e.textContent);
     const box = document.querySelector('#matrix').parentElement;
     const head = document.querySelector('#matrix tbody th'), mark = document.querySelector('#matrix td.fail');
@@ -48,7 +49,7 @@ const PROBE: &str = r"<script>addEventListener('load', () => {
     const closed = [...document.querySelectorAll('details')].every(d => !d.open);
     document.querySelectorAll('details').forEach(d => d.open = true);
     box.scrollLeft = 1e6;
-    const found = {
+    return {
         width: innerWidth, page: document.documentElement.scrollWidth, body: document.body.scrollWidth,
         title: document.title, closed,
         columns: texts('#matrix thead th'), rows: texts('#matrix tbody tr > th'),
@@ -63,50 +64,15 @@ const PROBE: &str = r"<script>addEventListener('load', () => {
         viewport: document.querySelector('meta[name=viewport]').content,
         loads: performance.getEntriesByType('resource').map(e => e.name),
         foreign: document.querySelectorAll('[src], [srcset], link, script:not([data-probe]), img, iframe, object').length,
-    };
-    const ascii = JSON.stringify(found).replace(/[<>&\u007f-\uffff]/g,
-        c => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
-    parent.document.querySelector('pre').textContent = ascii;
-})</script>";
+    };";
 
 /// What the probe finds in the page on a screen of 360 × 740.
 fn seen(document: &Document) -> Value {
     let dir = TempDir::new().unwrap();
     document.write(dir.path()).unwrap();
     let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
-    // Of the copy only: without scripts there is no probe, and hostile ones are to have their chance.
-    let policy = "default-src 'none'; style-src 'unsafe-inline'";
-    assert!(page.contains(policy), "{page}");
-    let page = page.replace(policy, "script-src 'unsafe-inline'; style-src 'unsafe-inline'");
-    let page = page.replace("</head>", &format!("{}</head>", PROBE.replace("<script>", "<script data-probe>")));
-    // Chromium's own windows are never as narrow as a phone.
-    let quoted = page.replace('&', "&amp;").replace('"', "&quot;");
-    let around = format!(
-        "<!DOCTYPE html><meta charset=utf-8><pre>nothing</pre>\
-         <iframe width=360 height=740 style=\"border:0\" srcdoc=\"{quoted}\"></iframe>"
-    );
-    let file = dir.path().join("around.html");
-    fs::write(&file, around).unwrap();
-    let dump = browse(&dir, &file.display().to_string());
-    let found = dump.split_once("<pre>").and_then(|(_, rest)| rest.split_once("</pre>"));
-    let (found, _) = found.unwrap_or_else(|| panic!("the probe said nothing: {dump}"));
-    serde_json::from_str(found).unwrap_or_else(|e| panic!("{e}: {found}"))
-}
-
-/// The document after a headless Chromium has loaded it.
-fn browse(dir: &TempDir, file: &str) -> String {
-    let profile = dir.path().join("profile");
-    let output = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .args(["--dump-dom", &format!("file://{file}")])
-        .output()
-        .unwrap_or_else(|e| {
-            panic!("chromium does not start: {e}; install the Debian package `chromium` (.ci/setup tests)")
-        });
-    assert!(output.status.success(), "chromium failed: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let found = browser::probe(&page, 360, 740, PROBE).unwrap();
+    serde_json::from_str(&found).unwrap_or_else(|e| panic!("{e}: {found}"))
 }
 
 fn texts(found: &Value) -> Vec<&str> {

@@ -25,6 +25,9 @@ pub(crate) struct Content {
 /// What a row is charged beyond its key and value.
 const ROW_BYTES: u64 = 64;
 
+/// A range with fewer rows than one in so many of its group is removed row by row.
+const SCATTERED: usize = 16;
+
 fn group_of(key: &[u8]) -> [u8; 2] {
     [key.first().copied().unwrap_or(0), key.get(1).copied().unwrap_or(0)]
 }
@@ -61,7 +64,16 @@ impl Content {
             if rows.peek().is_none() {
                 continue;
             }
-            self.bytes -= rows.map(|(key, value)| size(key, value)).sum::<u64>();
+            let mut count = 0;
+            self.bytes -= rows.inspect(|_| count += 1).map(|(key, value)| size(key, value)).sum::<u64>();
+            // Splitting and joining moves every row of the group.
+            if count <= group.len() / SCATTERED {
+                let rows = group.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+                let keys: Vec<_> = rows.map(|(key, _)| key.clone()).collect();
+                let group = Arc::make_mut(group);
+                keys.iter().for_each(|key| drop(group.remove(key)));
+                continue;
+            }
             let group = Arc::make_mut(group);
             let mut removed = group.split_off(from);
             group.append(&mut removed.split_off(to));

@@ -147,7 +147,11 @@ fn unless_incomplete<T>(outcome: Result<T, rocksdb::Error>) -> Result<Option<T>>
     }
 }
 
-pub(crate) fn scan(db: &DB, from: &[u8], to: &[u8], mut options: ReadOptions, visit: Visit<'_>) -> Result<()> {
+pub(crate) fn scan(db: &DB, from: &[u8], to: &[u8], options: ReadOptions, visit: Visit<'_>) -> Result<()> {
+    scan_raw(db, from, to, options, visit).map_err(translate)
+}
+
+fn scan_raw(db: &DB, from: &[u8], to: &[u8], mut options: ReadOptions, visit: Visit<'_>) -> Result<(), rocksdb::Error> {
     if from >= to {
         return Ok(());
     }
@@ -160,7 +164,7 @@ pub(crate) fn scan(db: &DB, from: &[u8], to: &[u8], mut options: ReadOptions, vi
         }
         rows.next();
     }
-    rows.status().map_err(translate)
+    rows.status()
 }
 
 impl EngineRead for RocksEngine {
@@ -191,6 +195,13 @@ impl Engine for RocksEngine {
 
     fn get_many_cached(&self, keys: &[&[u8]]) -> Result<Option<Vec<Option<Bytes>>>> {
         unless_incomplete(get_many_raw(&self.db, keys, &self.cached))
+    }
+
+    fn scan_cached(&self, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<bool> {
+        let mut options = ReadOptions::default();
+        options.set_read_tier(ReadTier::BlockCache);
+        let scanned = unless_incomplete(scan_raw(&self.db, from, to, options, visit))?;
+        Ok(scanned.is_some())
     }
 
     fn batch(&self) -> RocksBatch {

@@ -1,10 +1,19 @@
 //! What a run measured: `report.json`, and everything that is told of it.
 
+mod chart;
+mod compare;
+mod files;
+mod html;
+mod numbers;
 mod ratios;
+mod tables;
+mod text;
+pub mod units;
 
 use serde::{Deserialize, Serialize};
 use statehold_bench_kit::{case::Case, meter::Usage};
 
+pub use compare::{Changed, Comparison, RowKey, Verdict, compare};
 pub use ratios::Ratio;
 pub(crate) use ratios::ratios;
 

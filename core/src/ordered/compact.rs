@@ -83,7 +83,7 @@ impl<E: Engine> Inner<E> {
                     remove_empty(&*engine, &mut batch, row, &to)?;
                     continue;
                 }
-                erase::first_rows(&*engine, &mut batch, (row, &to), u64::MAX, |_| false)?;
+                erase::first_rows(&*engine, &mut batch, (row, &to), (u64::MAX, true), |_| false)?;
                 expired += 1;
             } else if !lives {
                 batch.delete(row);

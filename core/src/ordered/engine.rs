@@ -85,6 +85,15 @@ pub trait Engine: EngineRead + Debug {
         if Self::IN_MEMORY { self.get_many(keys).map(Some) } else { Ok(None) }
     }
 
+    /// [`EngineRead::scan`] where no row has to wait for a disk. `false` if one would have to: what was visited
+    /// then does not count.
+    ///
+    /// # Errors
+    /// As [`EngineRead::get`].
+    fn scan_cached(&self, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<bool> {
+        if Self::IN_MEMORY { self.scan(from, to, visit).map(|()| true) } else { Ok(false) }
+    }
+
     /// An empty batch.
     fn batch(&self) -> Self::Batch;
 

@@ -12,27 +12,35 @@ use crate::{KeyGroup, KeyGroups, Result};
 /// neighbourhood down until it is compacted.
 const SINGLES: usize = 64;
 
+/// So many rows are looked at on a thread that must not wait.
+const QUICK_ROWS: usize = 4 * SINGLES;
+
 /// Adds to `batch` the removal of the first `most` rows of `from..to`, those left out that `gone` says are
-/// removed already.
+/// removed already. `false` if that would have to wait, or takes long, and `patient` is false.
 pub(super) fn first_rows<E: Engine>(
     engine: &E,
     batch: &mut E::Batch,
     (from, to): (&[u8], &[u8]),
-    most: u64,
+    (most, patient): (u64, bool),
     gone: impl Fn(&[u8]) -> bool,
-) -> Result<()> {
+) -> Result<bool> {
     if most == 0 || from >= to {
-        return Ok(());
+        return Ok(true);
     }
     let everything = most == u64::MAX;
     if everything && E::IN_MEMORY {
         batch.delete_range(from, to);
-        return Ok(());
+        return Ok(true);
     }
     let mut singles: Vec<Vec<u8>> = Vec::new();
     let mut seen = 0;
+    let mut looked = 0;
     let mut end = None;
-    engine.scan(from, to, &mut |row, _| {
+    let mut visit = |row: &[u8], _: &[u8]| {
+        looked += 1;
+        if !patient && looked > QUICK_ROWS {
+            return ControlFlow::Break(());
+        }
         if gone(row) {
             return ControlFlow::Continue(());
         }
@@ -45,7 +53,15 @@ pub(super) fn first_rows<E: Engine>(
             singles.push(row.to_vec());
         }
         if everything && singles.len() > SINGLES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
+    };
+    let done = if patient {
+        engine.scan(from, to, &mut visit).map(|()| true)?
+    } else {
+        engine.scan_cached(from, to, &mut visit)? && looked <= QUICK_ROWS
+    };
+    if !done {
+        return Ok(false);
+    }
     if singles.len() > SINGLES {
         batch.delete_range(from, end.as_deref().unwrap_or(to));
     } else {
@@ -53,7 +69,7 @@ pub(super) fn first_rows<E: Engine>(
             batch.delete(row);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Adds to `batch` the removal of every table from number `from` on, except `keep` (ascending):

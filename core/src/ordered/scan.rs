@@ -5,7 +5,7 @@ use std::{mem, ops::ControlFlow, sync::Arc};
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Engine, EngineRead,
+    Engine, EngineRead, Visit,
     inner::Inner,
     layout::{Form, PREFIX},
     read,
@@ -14,6 +14,9 @@ use crate::{Cell, Error, Millis, Op, Page, Position, Result, Row, ScanRange, Sca
 
 /// A page that has looked at so many times its limit of rows ends early.
 const PATIENCE: usize = 16;
+
+/// So many rows are read on the caller's thread at most.
+const QUICK_ROWS: usize = 256;
 
 /// Rows of a page are cut from pieces of this size: fewer allocations, and little is pinned by one row that is kept.
 const PIECE: usize = 16 << 10;
@@ -112,10 +115,6 @@ pub(super) fn page(
     now: Millis,
     heads: bool,
 ) -> Result<Page> {
-    let (from, to) = form.bounds(request)?;
-    if from >= to {
-        return Ok(Page::default());
-    }
     let list = match needs_head(form, request) {
         None => None,
         Some(key) => {
@@ -124,6 +123,21 @@ pub(super) fn page(
             Some((key.clone(), read::head_lives(form, reader.get(&head)?, now)?))
         }
     };
+    gather((form, request), now, heads, list, |from, to, visit| reader.scan(from, to, visit))
+}
+
+/// The page of the rows that `scan` visits.
+fn gather(
+    (form, request): (Form, &ScanRequest),
+    now: Millis,
+    heads: bool,
+    list: Option<(Bytes, bool)>,
+    scan: impl FnOnce(&[u8], &[u8], Visit<'_>) -> Result<()>,
+) -> Result<Page> {
+    let (from, to) = form.bounds(request)?;
+    if from >= to {
+        return Ok(Page::default());
+    }
     let mut gather = Gather {
         form,
         request,
@@ -139,7 +153,7 @@ pub(super) fn page(
     };
     let mut ended = true;
     let mut failed: Option<Error> = None;
-    reader.scan(&from, &to, &mut |row, raw| match gather.visit(row, raw) {
+    scan(&from, &to, &mut |row, raw| match gather.visit(row, raw) {
         Ok(flow) => {
             ended = flow.is_continue();
             flow
@@ -172,8 +186,35 @@ impl<E: Engine> Inner<E> {
         if E::IN_MEMORY {
             return Op::Ready(self.scan_waiting(request).map_err(|e| self.named(e)));
         }
+        match self.scan_at_hand(request) {
+            Ok(Some(page)) => return Op::Ready(Ok(page)),
+            Ok(None) => {}
+            Err(e) => return Op::Ready(Err(self.named(e))),
+        }
         let request = request.clone();
         self.hop(move |inner| inner.scan_waiting(&request))
+    }
+
+    /// A small map or list, if its rows can be told without waiting: a hop to the pool costs as much as reading
+    /// some dozens of them.
+    fn scan_at_hand(&self, request: &ScanRequest) -> Result<Option<Page>> {
+        let before = self.generation();
+        let form = self.form(request.state)?;
+        if !matches!(request.range, ScanRange::Subs(..)) || form.has_heads() {
+            return Ok(None);
+        }
+        let engine = self.engine()?;
+        let (mut told, mut seen) = (false, 0);
+        let page = gather((form, request), self.clock.now(), false, None, |from, to, visit| {
+            let cached = engine.scan_cached(from, to, &mut |row, raw| {
+                seen += 1;
+                if seen > QUICK_ROWS { ControlFlow::Break(()) } else { visit(row, raw) }
+            })?;
+            told = cached && seen <= QUICK_ROWS;
+            Ok(())
+        })?;
+        self.still_there(before, [request.state])?;
+        Ok(told.then_some(page))
     }
 
     fn scan_waiting(&self, request: &ScanRequest) -> Result<Page> {

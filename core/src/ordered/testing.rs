@@ -145,6 +145,10 @@ impl Engine for TestEngine {
         if self.0.cold.load(SeqCst) { Ok(None) } else { self.get_many(keys).map(Some) }
     }
 
+    fn scan_cached(&self, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<bool> {
+        if self.0.cold.load(SeqCst) { Ok(false) } else { self.scan(from, to, visit).map(|()| true) }
+    }
+
     fn batch(&self) -> TestBatch {
         TestBatch::default()
     }

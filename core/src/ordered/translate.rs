@@ -127,12 +127,8 @@ impl<E: Engine> Translation<'_, E> {
     }
 
     fn remove(&mut self, from: &[u8], to: &[u8], most: u64, gone: &[Removed]) -> Result<bool> {
-        if !self.patient {
-            return Ok(false);
-        }
         let is_gone = |row: &[u8]| gone.iter().any(|r| row >= &r.from[..] && row < &r.to[..]);
-        erase::first_rows(self.engine, &mut self.scratch.batch, (from, to), most, is_gone)?;
-        Ok(true)
+        erase::first_rows(self.engine, &mut self.scratch.batch, (from, to), (most, self.patient), is_gone)
     }
 
     fn append(&mut self, form: Form, at: &Address, cells: &[Cell]) -> Result<bool> {

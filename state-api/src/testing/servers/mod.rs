@@ -1,6 +1,7 @@
 //! Private servers for tests, benches and the quickstart: on free loopback ports, in temporary folders, ended
 //! with whoever started them.
 
+pub mod browser;
 pub mod disk;
 pub mod folder;
 pub mod postgres;

@@ -1,7 +1,8 @@
 //! Numbers as people read them.
 
 /// A number with a comma between thousands.
-pub(crate) fn count(number: u64) -> String {
+#[must_use]
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -14,12 +15,14 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// What `text` makes of a number, where it is known.
-pub(crate) fn known(number: Option<u64>, text: impl Fn(u64) -> String) -> String {
+#[must_use]
+pub fn known(number: Option<u64>, text: impl Fn(u64) -> String) -> String {
     number.map_or_else(|| "-".to_owned(), text)
 }
 
 /// A size in units of 1,000.
-pub(crate) fn bytes(number: u64) -> String {
+#[must_use]
+pub fn bytes(number: u64) -> String {
     let mut size = number as f64;
     let mut unit = "B";
     for next in ["kB", "MB", "GB", "TB"] {
@@ -32,7 +35,8 @@ pub(crate) fn bytes(number: u64) -> String {
 }
 
 /// An instant in milliseconds since the Unix epoch, in UTC.
-pub(crate) fn instant(millis: u64) -> String {
+#[must_use]
+pub fn instant(millis: u64) -> String {
     let (days, second) = (millis / 86_400_000, millis / 1000 % 86_400);
     // Civil from days: https://howardhinnant.github.io/date_algorithms.html
     let days = days + 719_468;
