@@ -127,7 +127,8 @@ impl Spread {
         values.sort_unstable_by(f64::total_cmp);
         let middle = values.len() / 2;
         let at = |at: usize| values.get(at).copied().unwrap_or_default();
-        let median = if values.len() % 2 == 0 && middle > 0 { (at(middle - 1) + at(middle)) / 2.0 } else { at(middle) };
+        let median =
+            if values.len().is_multiple_of(2) && middle > 0 { (at(middle - 1) + at(middle)) / 2.0 } else { at(middle) };
         Self { median, min: at(0), max: at(values.len().saturating_sub(1)) }
     }
 }

@@ -110,7 +110,9 @@ pub(crate) fn empty() -> Report {
 }
 
 /// Nanoseconds of an operation on each store, and how long each side takes of that.
-const STORES: [(&str, f64, &[(&str, f64)]); 4] = [
+type Store = (&'static str, f64, &'static [(&'static str, f64)]);
+
+const STORES: [Store; 4] = [
     ("memory", 400.0, &[("typed", 0.8), ("direct", 1.2), ("spi", 1.0), ("dry", 0.2)]),
     ("rocksdb", 2_400.0, &[("typed", 0.6), ("direct", 1.17), ("spi", 1.08), ("raw", 1.0), ("opendal", 1.9)]),
     ("redis", 17_000.0, &[("typed", 0.4), ("direct", 1.15), ("spi", 1.06), ("raw", 1.0), ("opendal", 1.3)]),

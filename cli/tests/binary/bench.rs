@@ -71,6 +71,8 @@ fn every_workload_is_done_by_every_side_and_all_of_them_read_the_same() {
     let skipped = report["skipped"].as_array().unwrap();
     let why = |store: &str, side: &str| skipped.iter().any(|skip| skip["store"] == store && skip["side"] == side);
     assert!(why("redb", "raw") && why("memory", "raw"), "{skipped:?}");
+    assert!(ok(folder.path(), &["bench", "compare", "out", "out/report.json"]).contains("0 slower, 0 faster"));
+    assert!(fails(folder.path(), &["bench", "compare", "out", "nowhere"], 3).contains("nowhere"));
 }
 
 #[test]
