@@ -1,5 +1,5 @@
 use super::*;
-use crate::Category;
+use crate::{CaseReport, Category};
 
 fn case(clause: &str, outcome: Outcome) -> CaseReport {
     let name = format!("{}_case", clause.to_lowercase().replace('-', "_"));
