@@ -49,7 +49,7 @@ impl Axis {
 pub(in crate::report) fn linear(name: &str, max: f64, label: impl Fn(f64) -> String) -> Axis {
     let max = if max.is_finite() && max > 0.0 { max } else { 1.0 };
     let power = 10f64.powf((max / 4.0).log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|step| step * power).into_iter().find(|step| *step >= max / 4.0);
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|step| step * power).into_iter().find(|step| *step >= max / 4.0);
     let step = step.unwrap_or(max);
     let ticks = (0..=4).map(|mark| f64::from(mark) * step).filter(|mark| *mark <= max * 1.000_001);
     Axis { name: name.to_owned(), from: 0.0, to: max, ticks: ticks.map(|mark| (mark, label(mark))).collect() }
@@ -110,7 +110,7 @@ mod tests {
     fn marks_are_round_and_inside() {
         assert_eq!(labels(&linear("", 412_345.0, numbers::short)), ["0", "200 k", "400 k"]);
         assert_eq!(labels(&linear("", 3.0, numbers::short)), ["0", "1", "2", "3"]);
-        assert_eq!(labels(&linear("", f64::INFINITY, numbers::short)), ["0", "0.5", "1"]);
+        assert_eq!(labels(&linear("", f64::INFINITY, numbers::short)), ["0", "0.25", "0.5", "0.75", "1"]);
         assert_eq!(labels(&time("", 900.0, 2e6)), ["1 µs", "10 µs", "100 µs", "1 ms"]);
         assert_eq!(labels(&time("", 1000.0, 1000.0)), ["500 ns", "1 µs", "2 µs"]);
         assert_eq!(labels(&points("", &[64.0, 1.0, 8.0, 8.0])), ["1", "8", "64"]);
