@@ -13,15 +13,15 @@ fn timed(row: &Measured, times: [f64; 3]) -> Measured {
     Measured { seconds: Spread { median, min, max }, ..row.clone() }
 }
 
-fn of(rows: &[Measured]) -> Report {
-    Report { rows: rows.to_vec(), ..empty() }
+fn of(rows: impl Into<Vec<Measured>>) -> Report {
+    Report { rows: rows.into(), ..empty() }
 }
 
 #[test]
 fn a_change_counts_beyond_the_threshold_and_the_noise() {
     let base = row(&case("operations"), "put", "rocksdb", "direct", 1.0);
     let verdict = |old: [f64; 3], new: [f64; 3], threshold: f64| {
-        let compared = compare(&of(&[timed(&base, old)]), &of(&[timed(&base, new)]), threshold);
+        let compared = compare(&of([timed(&base, old)]), &of([timed(&base, new)]), threshold);
         (compared.rows[0].verdict, compared.rows[0].change.round())
     };
     let before = [100.0, 95.0, 110.0];
@@ -52,9 +52,9 @@ fn rows_are_matched_by_all_that_names_them() {
         Measured { count: None, ..base.clone() },
     ];
     for other in others {
-        let one = compare(&of(&[base.clone()]), &of(&[other.clone()]), 5.0);
+        let one = compare(&of([base.clone()]), &of([other.clone()]), 5.0);
         assert_eq!((one.rows.len(), one.only_old.len(), one.only_new.len()), (0, 1, 1), "{other:?}");
-        let both = compare(&of(&[base.clone(), other.clone()]), &of(&[other, base.clone()]), 5.0);
+        let both = compare(&of([base.clone(), other.clone()]), &of([other, base.clone()]), 5.0);
         assert_eq!((both.rows.len(), both.only_old.len(), both.only_new.len()), (2, 0, 0));
     }
 }
@@ -68,7 +68,7 @@ fn the_worst_change_comes_first() {
     let step = |millis: f64| timed(&step(&case("checkpoints"), "base", "rocksdb", "typed", 1.0), [millis; 3]);
     let old = [named("noisy", 100.0, 0.9), named("better", 100.0, 0.01), named("bad", 100.0, 0.01), step(100.0)];
     let new = [step(400.0), named("bad", 200.0, 0.01), named("better", 50.0, 0.01), named("noisy", 1000.0, 0.9)];
-    let (mut old, mut new) = (of(&old), of(&new));
+    let (mut old, mut new) = (of(old), of(new));
     old.rows.push(named("gone", 1.0, 0.0));
     new.rows.push(named("come", 1.0, 0.0));
     let compared = compare(&old, &new, 5.0);
