@@ -109,7 +109,7 @@ impl RowKey {
         let mut cells: Vec<String> = [&self.case.workload, &self.row, &self.store, &self.side, &self.durability]
             .map(|name| shown(name))
             .to_vec();
-        cells.push(numbers::case(&self.case));
+        cells.push(numbers::short_case(&self.case));
         cells
     }
 }
@@ -134,7 +134,7 @@ pub fn compare(old: &Report, new: &Report, threshold: f64) -> Comparison {
     let only_new = new.rows.iter().map(RowKey::of).filter(|line| !old.rows.iter().any(|row| line.is(row))).collect();
     let mut warnings = differences(old, new);
     if foreign > 0 {
-        warnings.push(format!("{foreign} rows read other data than before: their checksums differ"));
+        warnings.push(format!("rows that read other data than before, as their checksums differ: {foreign}"));
     }
     Comparison { threshold, warnings, rows, only_old, only_new }
 }

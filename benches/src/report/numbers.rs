@@ -110,6 +110,13 @@ pub(super) fn case(case: &Case) -> String {
     format!("{} records of {} bytes, {tasks}{tight}", count(case.n), count(case.value as u64))
 }
 
+/// A case in few letters, without its workload.
+pub(super) fn short_case(case: &Case) -> String {
+    let tasks = if case.tasks == 1 { String::new() } else { format!(", {} tasks", case.tasks) };
+    let tight = if case.tight { ", tight" } else { "" };
+    format!("{} × {} B{tasks}{tight}", short(case.n as f64), case.value)
+}
+
 /// What a workload is, if it is one of ours.
 pub(super) fn about(workload: &str) -> Option<&'static str> {
     WORKLOADS.iter().find(|known| known.name == workload).map(|known| known.about)

@@ -91,7 +91,7 @@ impl Report {
                 shown(&ratio.store),
                 format!("{} over {}", shown(&ratio.side), shown(&ratio.against)),
                 shown(&ratio.durability),
-                numbers::case(&ratio.case),
+                numbers::short_case(&ratio.case),
                 numbers::ratio(ratio.ratio),
                 target,
             ]);

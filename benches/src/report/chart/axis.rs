@@ -31,16 +31,16 @@ impl Axis {
             let half = width(label, SMALL) / 2.0;
             let center = x.clamp(half, WIDTH - half);
             if center - half >= free {
-                free = center + half + 3.0;
+                free = center + half + 1.0;
                 labels.push((x, center, label));
             }
         }
         html! {
             @for (x, center, label) in labels {
                 line.rule x1=(at(x)) x2=(at(x)) y1=(at(top)) y2=(at(bottom)) {}
-                text.small x=(at(center)) y=(at(bottom + 12.0)) text-anchor="middle" { (label) }
+                text.small x=(at(center)) y=(at(bottom + 14.0)) text-anchor="middle" { (label) }
             }
-            text.small x=(at(right)) y=(at(bottom + 26.0)) text-anchor="end" { (self.name) }
+            text.small x=(at(right)) y=(at(bottom + 27.0)) text-anchor="end" { (self.name) }
         }
     }
 }
@@ -48,10 +48,10 @@ impl Axis {
 /// From 0 to `max`, with a few round marks.
 pub(in crate::report) fn linear(name: &str, max: f64, label: impl Fn(f64) -> String) -> Axis {
     let max = if max.is_finite() && max > 0.0 { max } else { 1.0 };
-    let power = 10f64.powf((max / 3.0).log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|step| step * power).into_iter().find(|step| *step >= max / 3.0);
+    let power = 10f64.powf((max / 4.0).log10().floor());
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|step| step * power).into_iter().find(|step| *step >= max / 4.0);
     let step = step.unwrap_or(max);
-    let ticks = (0..=3).map(|mark| f64::from(mark) * step).filter(|mark| *mark <= max * 1.000_001);
+    let ticks = (0..=4).map(|mark| f64::from(mark) * step).filter(|mark| *mark <= max * 1.000_001);
     Axis { name: name.to_owned(), from: 0.0, to: max, ticks: ticks.map(|mark| (mark, label(mark))).collect() }
 }
 
@@ -80,7 +80,10 @@ pub(in crate::report) fn points(name: &str, numbers: &[f64]) -> Axis {
     ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
     ticks.dedup_by(|a, b| a.0 == b.0);
     let ends = |tick: Option<&(f64, String)>| tick.map_or(0.0, |(number, _)| *number);
-    Axis { name: name.to_owned(), from: ends(ticks.first()), to: ends(ticks.last()), ticks }
+    let (from, to) = (ends(ticks.first()), ends(ticks.last()));
+    // Room beside the first and the last one, so that their labels keep clear of the other axis.
+    let room = ((to - from) * 0.08).max(0.01);
+    Axis { name: name.to_owned(), from: from - room, to: to + room, ticks }
 }
 
 /// Shares of all operations as logarithms of what remains: each nine as wide as the one before, up to `nines` of them,
@@ -107,7 +110,7 @@ mod tests {
     fn marks_are_round_and_inside() {
         assert_eq!(labels(&linear("", 412_345.0, numbers::short)), ["0", "200 k", "400 k"]);
         assert_eq!(labels(&linear("", 3.0, numbers::short)), ["0", "1", "2", "3"]);
-        assert_eq!(labels(&linear("", f64::INFINITY, numbers::short)), ["0", "0.5", "1"]);
+        assert_eq!(labels(&linear("", f64::INFINITY, numbers::short)), ["0", "0.25", "0.5", "0.75", "1"]);
         assert_eq!(labels(&time("", 900.0, 2e6)), ["1 µs", "10 µs", "100 µs", "1 ms"]);
         assert_eq!(labels(&time("", 1000.0, 1000.0)), ["500 ns", "1 µs", "2 µs"]);
         assert_eq!(labels(&points("", &[64.0, 1.0, 8.0, 8.0])), ["1", "8", "64"]);

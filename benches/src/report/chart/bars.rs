@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Axis, SIZE, WIDTH, at, fit, frame};
+use super::{Axis, BOLD, SIZE, WIDTH, at, fit, frame};
 use crate::report::numbers::shown;
 
 /// Where bars begin.
@@ -24,6 +24,8 @@ pub(in crate::report) struct Bar<'a> {
     pub(in crate::report) median: f64,
     pub(in crate::report) min: f64,
     pub(in crate::report) max: f64,
+    /// Whether it may be cut at the axis's end.
+    pub(in crate::report) cut: bool,
     /// The median, in words.
     pub(in crate::report) told: String,
 }
@@ -56,17 +58,18 @@ impl Bars<'_> {
         let content = html! {
             (self.axis.below(LEFT, RIGHT, HEAD - 2.0, bottom))
             @for (y, begins, bar) in placed {
-                @if begins { text.store x="0" y=(at(y - 5.0)) { (fit(bar.store, SIZE * 1.1, WIDTH)) } }
+                @if begins { text.store x="0" y=(at(y - 5.0)) { (fit(bar.store, BOLD, WIDTH)) } }
                 (self.bar(y, bar))
             }
         };
         let told = format!("{}: {}.", self.axis.name, told.join("; "));
-        frame(bottom + 30.0, &self.title, &told, &content)
+        frame(bottom + 31.0, &self.title, &told, &content)
     }
 
     fn bar(&self, y: f64, bar: &Bar<'_>) -> Markup {
         let x = |number: f64| LEFT + self.axis.share(number) * (RIGHT - LEFT);
         let middle = y + THICK / 2.0;
+        let cut = bar.cut && bar.median > self.axis.to;
         let (low, high) = (at(x(bar.min)), at(x(bar.max)));
         let (top, bottom) = (at(middle - 3.0), at(middle + 3.0));
         let whisker = format!("M{low} {top}V{bottom}M{low} {0}H{high}M{high} {top}V{bottom}", at(middle));
@@ -76,7 +79,12 @@ impl Bars<'_> {
                 title { (shown(bar.store)) " " (shown(bar.side)) ": " (bar.told) }
                 text x="8" y=(at(y + 9.5)) { (fit(bar.side, SIZE, LEFT - 12.0)) }
                 rect.bar x=(at(LEFT)) y=(at(y)) width=(at((x(bar.median) - LEFT).max(1.0))) height=(at(THICK)) {}
-                path.whisker d=(whisker) {}
+                @if cut {
+                    // A break in the bar: it goes on beyond the axis.
+                    path.break d={ "M" (at(RIGHT - 14.0)) " " (at(y + THICK)) "l5 " (at(-THICK)) } {}
+                } @else {
+                    path.whisker d=(whisker) {}
+                }
                 text.number x=(at(WIDTH)) y=(at(y + 9.5)) text-anchor="end" { (bar.told) }
             }
         }

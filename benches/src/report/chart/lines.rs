@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Axis, DASHES, SIZE, SMALL, WIDTH, at, fit, frame};
+use super::{Axis, BOLD, DASHES, SMALL, WIDTH, at, fit, frame};
 use crate::report::numbers::shown;
 
 /// The plot's sides; labels of lines stand right of it.
@@ -51,7 +51,7 @@ impl Lines<'_> {
             (self.x.below(LEFT, RIGHT, TOP, bottom))
             @for (line, label) in self.lines.iter().zip(ends) { (self.line(line, label, bottom)) }
         };
-        frame(bottom + 30.0, &self.title, &self.told, &content)
+        frame(bottom + 31.0, &self.title, &self.told, &content)
     }
 
     fn x(&self, number: f64) -> f64 {
@@ -105,7 +105,7 @@ impl Lines<'_> {
                 @if let Some((x, y)) = last {
                     line.leader x1=(at(x + 4.0)) y1=(at(y)) x2=(at(RIGHT + 13.0)) y2=(at(label)) {}
                 }
-                text x=(at(RIGHT + 15.0)) y=(at(label + 3.5)) { (fit(line.side, SIZE, WIDTH - RIGHT - 15.0)) }
+                text x=(at(RIGHT + 15.0)) y=(at(label + 3.5)) { (fit(line.side, BOLD, WIDTH - RIGHT - 15.0)) }
             }
         }
     }

@@ -16,6 +16,8 @@ use super::{Measured, numbers::shown};
 const WIDTH: f64 = 328.0;
 /// Size of letters.
 const SIZE: f64 = 11.0;
+/// Size of ordinary letters that are as wide as bold ones.
+const BOLD: f64 = SIZE * 1.12;
 /// Size of letters at axes.
 const SMALL: f64 = 10.0;
 
@@ -76,7 +78,7 @@ fn width(text: &str, size: f64) -> f64 {
         ' ' | '.' | ',' | ':' | ';' | '\'' | '!' | '|' | 'i' | 'j' | 'l' | '-' => 0.42,
         'm' | 'w' | 'M' | 'W' | '%' | '@' | '&' => 1.0,
         'A'..='Z' | '<' | '>' | '=' | '+' | '~' => 0.84,
-        '!'..='~' | 'µ' => 0.66,
+        '!'..='~' | 'µ' => 0.65,
         _ => 1.1,
     };
     text.chars().map(em).sum::<f64>() * size

@@ -14,6 +14,9 @@ const CURVED: u64 = 100;
 /// Nines on the axis of a curve, at most.
 const NINES: u32 = 5;
 
+/// The side that does nothing.
+const DRY: &str = "dry";
+
 /// A chart with what stands above it.
 fn figure(class: &str, name: &str, of: &str, chart: &Markup) -> Markup {
     html! {
@@ -43,10 +46,13 @@ fn row_bars(table: &Table<'_>, row: &str, step: bool, rows: &[&Measured], looks:
             let told = told(median);
             // What took no time at all has no speed.
             let [median, min, max] = [median, min, max].map(|speed| if speed.is_finite() { speed } else { 0.0 });
-            Bar { store: &row.store, side: &row.side, look: looks.side(&row.side), median, min, max, told }
+            let (side, look) = (&*row.side, looks.side(&row.side));
+            Bar { store: &row.store, side, look, median, min, max, told, cut: side == DRY && !step }
         })
         .collect();
-    let max = bars.iter().map(|bar| bar.max).fold(0.0, f64::max);
+    // The workload without a store would make the bars of all stores short.
+    let stores = bars.iter().any(|bar| !bar.cut);
+    let max = bars.iter().filter(|bar| !bar.cut || !stores).map(|bar| bar.max).fold(0.0, f64::max);
     let axis = linear(if step { "milliseconds" } else { "things per second" }, max, told);
     let title = format!("{row} of {}, {}, durability {}", table.case.workload, case(table.case), table.durability);
     Bars { title, axis, bars }.draw()
@@ -101,7 +107,8 @@ pub(super) fn scaling(workload: &str, rows: &[&Measured], looks: &Looks<'_>) -> 
         "tasks" => ("tasks", |row| row.case.tasks as f64),
         _ => return None,
     };
-    let rates = rows.iter().copied().filter(|row| row.count.is_some());
+    // Without a store there is nothing that could scale.
+    let rates = rows.iter().copied().filter(|row| row.count.is_some() && row.side != DRY);
     let mut groups = grouped(rates, |row| (&*row.row, &*row.store, &*row.durability, row.case.value));
     groups.retain(|(_, rows)| points("", &rows.iter().map(|row| x(row)).collect::<Vec<_>>()).ticks.len() > 1);
     let tight = rows.iter().any(|row| row.case.tight);

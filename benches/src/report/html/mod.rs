@@ -53,19 +53,22 @@ fn head(report: &Report, verdict: &str) -> Markup {
         header {
             h1 { "statehold bench" }
             p.verdict.missed[missed].met[met] { (verdict) }
+            div.facts {
             dl {
                 div { dt { "statehold" } dd { (shown(&report.version)) } }
                 div { dt { "when" } dd { (instant(report.at.saturating_mul(1000))) " UTC" } }
                 div { dt { "machine" } dd { (report.machine.told()) } }
                 div { dt { "repetitions" } dd { (report.repeat) ", the median counts" } }
+            }
+            dl {
                 @for store in &report.stores {
                     div {
                         dt { (shown(&store.name)) }
-                        dd {
-                            (shown(store.engine.as_deref().unwrap_or(&store.kind))) ", in " (shown(&store.place))
-                        }
+                        @let engine = store.engine.as_deref().unwrap_or(&store.kind);
+                        dd { (shown(engine)) @if store.place != engine { ", " (shown(&store.place)) } }
                     }
                 }
+            }
             }
             nav {
                 @if !report.ratios.is_empty() { a href="#targets" { "targets" } }
@@ -160,8 +163,9 @@ fn method(report: &Report) -> Markup {
             p {
                 "Every side does the same operations, made from the same seeds outside the clock, on a fresh store in "
                 "each of " (report.repeat) " repetitions. What they read is summed up, and a run whose sums differ "
-                "fails. Bars and rates are medians of the repetitions, whiskers go from the least to the greatest. "
-                "What differs in durability stands in different tables, as it is no comparison."
+                "fails. Bars and rates are medians of the repetitions, whiskers go from the least to the greatest; a "
+                "broken bar goes on beyond its axis. What differs in durability stands in different tables, as it is "
+                "no comparison."
             }
             p {
                 "Latencies are those of single operations of all repetitions; of operations faster than 4 µs every "

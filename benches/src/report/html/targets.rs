@@ -35,7 +35,7 @@ fn table(ratios: &[&Ratio], wanted: bool) -> Markup {
                     @if wanted { th scope="col" { "result" } }
                     th.number scope="col" { "ratio" }
                     @if wanted { th.number scope="col" { "target" } }
-                    @for head in ["store", "sides", "durability", "case"] { th scope="col" { (head) } }
+                    @for head in ["workload", "durability", "case"] { th scope="col" { (head) } }
                 } }
                 tbody { @for ratio in ratios { (line(ratio, wanted)) } }
             }
@@ -46,14 +46,16 @@ fn table(ratios: &[&Ratio], wanted: bool) -> Markup {
 fn line(ratio: &Ratio, wanted: bool) -> Markup {
     html! {
         tr {
-            th scope="row" { (shown(&ratio.row)) small { (shown(&ratio.case.workload)) } }
+            th scope="row" {
+                (shown(&ratio.row))
+                small { (shown(&ratio.store)) ": " (shown(&ratio.side)) " over " (shown(&ratio.against)) }
+             }
             @if wanted {
                 @if ratio.met() { td { span.mark.met { "met" } } } @else { td { span.mark.missed { "missed" } } }
             }
             td.number.short[!ratio.met()] { (told(ratio.ratio)) }
             @if let Some(wanted) = ratio.wanted { td.number { (told(wanted)) } }
-            td { (shown(&ratio.store)) }
-            td { (shown(&ratio.side)) " over " (shown(&ratio.against)) }
+            td { (shown(&ratio.case.workload)) }
             td { (shown(&ratio.durability)) }
             td { (case(&ratio.case)) }
         }
