@@ -186,7 +186,7 @@ fn the_badge_says_what_failed_and_calls_only_a_whole_run_certified() {
     let all = all_cases().len() + 1;
     has(&complete(0), &format!("certified {all}/{all}"), "#1a7f37");
     has(&complete(3), &format!("certified {0}/{0}, 3 skipped", all - 3), "#1a7f37");
-    let mut some = complete(0).stores.remove(0).cases;
+    let mut some = complete(0).stores.remove(0).report.cases;
     some.remove(1);
     has(&Document::of([report("one", None, some)]), &format!("some cases only: {0}/{0}", all - 1), "#57606a");
     has(&Document::of([]), "some cases only: 0/0", "#57606a");
@@ -208,13 +208,13 @@ fn the_page_shows_failures_with_the_command_that_runs_them_again() {
         assert!(page.contains(part), "{part} is not in\n{page}");
     }
     // What a shell would take apart is quoted, and a model case tries the sequence that failed.
-    document.stores[1].cases[0] = CaseReport {
+    document.stores[1].report.cases[0] = CaseReport {
         category: Category::Model,
         ..case("MODEL", Outcome::Failed { message: "m".to_owned(), seed: 42 })
     };
     let command = "conform --store 'it'\\''s' --filter model_case --seed 42 --cases 1</pre>";
     assert!(document.html().contains(command), "{}", document.html());
-    document.stores[1].cases[0].category = Category::Crash;
+    document.stores[1].report.cases[0].category = Category::Crash;
     let command = "conform --store 'it'\\''s' --filter model_case --seed 42 --category crash</pre>";
     assert!(document.html().contains(command), "{}", document.html());
 }

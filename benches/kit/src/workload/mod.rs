@@ -163,7 +163,7 @@ impl Workload {
         match self.sizes {
             Sizes::One => vec![case],
             Sizes::Values => [VALUE, 1024].map(|value| Case { value, ..case.clone() }).to_vec(),
-            Sizes::Scale => [(n / 10, false), (n, false), (n * 10, false), (n, true)]
+            Sizes::Scale => [((n / 10).max(FEWEST), false), (n, false), (n * 10, false), (n, true)]
                 .map(|(n, tight)| Case { n, tight, ..case.clone() })
                 .to_vec(),
             Sizes::Tasks => [1, 8, 64].map(|tasks| Case { tasks, ..case.clone() }).to_vec(),
