@@ -1,12 +1,12 @@
 //! What is answered at once, and what takes the pool.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::{ops::Bound, sync::atomic::Ordering::SeqCst};
 
 use futures::{FutureExt, executor::block_on};
 
 use crate::{
-    Batch, Model, Mutation, Op, Reads, Store,
-    ordered::testing::{Bench, append, at, cell, commit, get, put, values},
+    Batch, Model, Mutation, Op, Reads, ScanRange, ScanRequest, StateId, Store,
+    ordered::testing::{Bench, GROUP, append, at, cell, commit, get, put, values},
 };
 
 fn is_ready<T>(op: &Op<'_, T>) -> bool {
@@ -62,7 +62,7 @@ fn own_2_a_commit_that_is_never_polled_never_happens() {
 fn elements_of_a_cold_list_are_read_with_their_head() {
     let (bench, store, s) = Bench::with(Model::List, |spec| spec.ttl = true);
     commit(&*store, vec![append(s, "l", &["1"], Some(2_000))]).unwrap();
-    let page = block_on(store.scan(&crate::ScanRequest::all(s, crate::ordered::testing::GROUP)).finish()).unwrap();
+    let page = block_on(store.scan(&ScanRequest::all(s, GROUP)).finish()).unwrap();
     let element = at(s, "l", &page.rows[0].sub);
     for cold in [false, true] {
         bench.disk.cold.store(cold, SeqCst);
@@ -87,4 +87,59 @@ fn kv_6_expired_map_entries_are_absent_cold_or_cached() {
         bench.disk.cold.store(cold, SeqCst);
         assert_eq!(get(&*store, &at(s, "k", "sub")), None);
     }
+}
+
+/// The elements of the list `key`, and whether they were answered at once.
+fn elements(store: &dyn Store, s: StateId, key: &'static str) -> (bool, usize) {
+    let range = ScanRange::Subs(key.into(), Bound::Unbounded, Bound::Unbounded);
+    let request = ScanRequest { range, ..ScanRequest::all(s, GROUP) };
+    let page = store.scan(&request);
+    (is_ready(&page), block_on(page.finish()).unwrap().rows.len())
+}
+
+#[test]
+fn a_small_list_is_read_at_once_and_a_long_or_cold_one_on_the_pool() {
+    let (bench, store, s) = Bench::with(Model::List, |_| {});
+    let (few, many) = (["x"; 256], ["x"; 257]);
+    commit(&*store, vec![append(s, "few", &few, None), append(s, "many", &many, None)]).unwrap();
+    assert_eq!(elements(&*store, s, "few"), (true, 256));
+    assert_eq!(elements(&*store, s, "many"), (false, 257));
+    bench.disk.cold.store(true, SeqCst);
+    assert_eq!(elements(&*store, s, "few"), (false, 256));
+    // A whole state may be anything.
+    bench.disk.cold.store(false, SeqCst);
+    assert!(!is_ready(&store.scan(&ScanRequest::all(s, GROUP))));
+}
+
+#[test]
+fn a_small_list_is_replaced_at_once_and_a_long_or_cold_one_on_the_pool() {
+    let (bench, store, s) = Bench::with(Model::List, |_| {});
+    let replace = |key: &'static str| {
+        let clear = Mutation::DeleteSubs { at: at(s, key, ""), until: None };
+        let committed = store.commit(batch(vec![clear, append(s, key, &["new"], None)]));
+        let at_once = is_ready(&committed);
+        block_on(committed.finish()).unwrap();
+        assert_eq!(elements(&*store, s, key).1, 1);
+        at_once
+    };
+    commit(&*store, vec![append(s, "few", &["x"; 60], None)]).unwrap();
+    assert!(replace("few"));
+    bench.disk.cold.store(true, SeqCst);
+    assert!(!replace("few"));
+    bench.disk.cold.store(false, SeqCst);
+    assert!(replace("few") && replace("none"));
+}
+
+#[test]
+fn a_long_trim_takes_the_pool() {
+    let (_, store, s) = Bench::with(Model::List, |_| {});
+    commit(&*store, vec![append(s, "l", &["x"; 400], None)]).unwrap();
+    let trim = |count| {
+        let trimmed = store.commit(batch(vec![Mutation::TrimFront { at: at(s, "l", ""), count }]));
+        let at_once = is_ready(&trimmed);
+        block_on(trimmed.finish()).unwrap();
+        (at_once, elements(&*store, s, "l").1)
+    };
+    assert_eq!(trim(10), (true, 390));
+    assert_eq!(trim(300), (false, 90));
 }
