@@ -29,16 +29,14 @@ pub(super) async fn life_1_a_commit_at_power_is_synced_before_it_is_acknowledged
     Ok(())
 }
 
-/// Cuts the power while a child is at `task`; answers the last thing it had said.
-fn cut_power(cx: &Context, disk: &mut Disk, task: Task, after: usize) -> Result<String, crate::Failure> {
+/// Cuts the power while a child is at `task`; answers what it had said last before that, and what it said last at all.
+fn cut_power(cx: &Context, disk: &mut Disk, task: Task, after: usize) -> Result<(String, String), crate::Failure> {
     let mut victim = Victim::start(cx, task)?;
-    let mut last = victim.listen(after)?;
+    let before = victim.listen(after)?;
     disk.lose_power()?;
-    if let Some(said) = victim.kill()?.pop() {
-        last = said;
-    }
+    let last = victim.kill()?.pop().unwrap_or_else(|| before.clone());
     disk.power_up()?;
-    Ok(last)
+    Ok((before, last))
 }
 
 async fn commits_until_power_is_lost(cx: &Context, task: Task, durability: Durability) -> Verdict {
@@ -46,15 +44,19 @@ async fn commits_until_power_is_lost(cx: &Context, task: Task, durability: Durab
     let mut disk = Disk::make()?;
     for round in 0..3 {
         let there = cx.inside(&folder(&disk)?)?;
-        let acknowledged = number(&cut_power(&there, &mut disk, task, 1 + dice.below(150))?)?;
+        let (before, last) = cut_power(&there, &mut disk, task, 1 + dice.below(150))?;
+        let (before, acknowledged) = (number(&before)?, number(&last)?);
         let there = cx.inside(&folder(&disk)?)?;
         let store = there.open_with(|request| request.durability = durability).await?;
         let ledger = Ledger::open(&store).await?;
         let (sequence, _) = store.last_marker(WRITER).await?.unwrap_or_default();
-        let least = if durability == Durability::Power { acknowledged } else { 0 };
+        // A machine without power answers nothing. ext4 may still answer the one sync that was under way when it was
+        // shut down, and forgets what it had not yet converted (fs/ext4/page-io.c, ext4_end_io_end).
+        let kept = before.max(acknowledged.saturating_sub(1));
+        let least = if durability == Durability::Power { kept } else { 0 };
         ensure!(
             (least..=acknowledged + 1).contains(&sequence),
-            "round {round}: commit {acknowledged} was acknowledged, the last marker after the loss is {sequence}"
+            "round {round}: commit {least} was acknowledged before the loss, the last marker after it is {sequence}"
         );
         ensure_eq!(ledger.found().await?, ledger.expected(sequence), "round {round}: what {sequence} commits left");
         store.close().await?;
