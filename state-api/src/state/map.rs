@@ -1,6 +1,6 @@
 //! [`KeyMapState`]: subkeys and values a key.
 
-use std::{borrow::Borrow, hash::Hash, marker::PhantomData, sync::Arc};
+use std::{borrow::Borrow, hash::Hash, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
 use quick_cache::Equivalent;
@@ -12,7 +12,7 @@ use statehold_core::{
 };
 
 use super::{
-    ScanOrder, Summary, ValueType,
+    MapCursor, ScanOrder, Summary, ValueType,
     cache::HotCache,
     core::{StateCore, bytes_of},
     many, scan, summary,
@@ -66,33 +66,6 @@ impl<K, S, V> Clone for KeyMapState<K, S, V> {
 impl<K, S, V> std::fmt::Debug for KeyMapState<K, S, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("KeyMapState").field(&self.0.core.spec.name).finish()
-    }
-}
-
-/// Where the next page of one key's entries begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MapCursor<S>(bytes::Bytes, PhantomData<S>);
-
-impl<S: Key> MapCursor<S> {
-    /// The page behind `sub`, whether there is such an entry or not: a range of a map begins there.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> statehold::Result<()> {
-    /// use statehold::{MapCursor, Model, testing};
-    /// let manager = testing::memory_manager(&[("readings", Model::Map)]).await?;
-    /// let readings = manager.key_map::<String, u64, f64>("readings").await?;
-    /// for minute in [0, 10, 20, 30] {
-    ///     readings.put("boiler", &minute, 60.5).await?;
-    /// }
-    /// let (page, _) = readings.page("boiler", Some(&MapCursor::after(&14)), 2).await?;
-    /// assert_eq!(page, [(20, 60.5), (30, 60.5)]);
-    /// # manager.close().await }
-    /// ```
-    #[must_use]
-    pub fn after<R: AsKey<S> + ?Sized>(sub: &R) -> Self {
-        let mut bytes = Vec::new();
-        sub.encode(&mut bytes);
-        Self(bytes.into(), PhantomData)
     }
 }
 
@@ -195,9 +168,9 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
         let reader = core.runtime.reader();
         let limit = PageLimit { rows: limit.max(1), ..PageLimit::default() };
         let rows = KeyRows::new(&reader, core.id, at.group, &at.key);
-        let (rows, next) = rows.page(after.map(|c| c.0.clone()), limit).await?;
+        let (rows, next) = rows.page(after.map(|cursor| cursor.sub.clone()), limit).await?;
         let entries = rows.into_iter().map(|row| self.0.entry(row)).collect::<Result<_>>()?;
-        Ok((entries, next.map(|sub| MapCursor(sub, PhantomData))))
+        Ok((entries, next.map(MapCursor::new)))
     }
 
     /// Sets the value of `sub` under `key`.
