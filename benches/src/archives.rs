@@ -13,9 +13,12 @@ use statehold::{
     archive::{CheckpointForm, CheckpointId, Metadata},
 };
 use statehold_bench_kit::input::{Values, permutation, uniform};
-use statehold_benches::raw::{Copies, RawRocks, disk};
+use statehold_benches::{
+    raw::{Copies, RawRocks, disk},
+    report::Spread,
+};
 
-use crate::{median::median, scratch, store};
+use crate::{scratch, store};
 
 const MEMORY: MemoryDescriptor = MemoryDescriptor { engine: 256 << 20, write_buffer: 64 << 20, cache: 0 };
 /// Rows in one raw batch.
@@ -179,7 +182,8 @@ pub(crate) async fn run(n: u64, repeat: usize, archives: Option<PathBuf>) -> Res
     table.load_preset(NOTHING).set_header(["row", "ms", "beside it", "ms", "times", "at most"]);
     for (at, (name, beside, most)) in ROWS.iter().enumerate() {
         let of = |side: fn(&(Duration, Duration)) -> Duration| {
-            median(rounds.iter().filter_map(|times| times.get(at)).map(|pair| side(pair).as_secs_f64() * 1e3).collect())
+            let pairs = rounds.iter().filter_map(|times| times.get(at));
+            Spread::of(pairs.map(|pair| side(pair).as_secs_f64() * 1e3).collect()).median
         };
         let (ours, theirs) = (of(|pair| pair.0), of(|pair| pair.1));
         let times = ours / theirs;

@@ -4,7 +4,6 @@
 mod archives;
 mod incremental;
 mod large;
-mod median;
 mod native;
 mod sizes;
 mod store;

@@ -13,12 +13,12 @@ use rocksdb::{
 use statehold::{Error, Result};
 use statehold_bench_kit::{Access, case::Open, op::Step};
 
-use self::client::{Table, key_of};
+use self::client::key_of;
 pub use self::{
     checkpoints::{Copies, disk},
     client::Rocks,
 };
-use crate::sides::raw_value;
+use crate::sides::{State, raw_value};
 
 /// One database, and where its files are copied.
 pub struct RawRocks {
@@ -79,7 +79,7 @@ impl RawRocks {
     /// What RocksDB fails with.
     pub fn write(&self, rows: impl IntoIterator<Item = (u64, Bytes)>) -> Result<()> {
         let mut batch = WriteBatch::default();
-        rows.into_iter().for_each(|(key, value)| batch.put(key_of(Table::Values, key, None), raw_value(&value)));
+        rows.into_iter().for_each(|(key, value)| batch.put(key_of(State::Values, key, None), raw_value(&value)));
         let mut options = WriteOptions::default();
         options.disable_wal(!self.wal);
         self.client.db.write_opt(batch, &options).map_err(failed)

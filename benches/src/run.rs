@@ -129,6 +129,13 @@ impl Bench {
         Case { n, ..case.clone() }
     }
 
+    /// What case `number` is on a store. None if it was there before: small ones are rounded up, and may become alike.
+    fn on(store: &Store, cases: &[Case], number: usize) -> Option<Case> {
+        let case = Self::sized(store, cases.get(number)?);
+        let mut before = cases.iter().take(number).map(|earlier| Self::sized(store, earlier));
+        (!before.any(|earlier| earlier == case)).then_some(case)
+    }
+
     /// Measures everything.
     ///
     /// # Errors
@@ -174,11 +181,11 @@ impl Bench {
     ) -> Result<Report> {
         let bar = self.bar(descriptor, stores, cases)?;
         let mut collected = Collected::default();
-        for case in cases {
+        for number in 0..cases.len() {
             // A tenth on a store that is thrown away, when allocations are counted too; then all.
             for repetition in 0..=self.repeat {
                 for store in stores {
-                    let full = Self::sized(store, case);
+                    let Some(full) = Self::on(store, cases, number) else { continue };
                     let memory = Self::memory(descriptor, &full);
                     let counts = repetition == 0;
                     let case =
@@ -229,9 +236,10 @@ impl Bench {
 
     fn bar(&self, descriptor: &Descriptor, stores: &[Store], cases: &[Case]) -> Result<ProgressBar> {
         let mut turns = 0;
-        for case in cases {
+        for number in 0..cases.len() {
             for store in stores {
-                let ops: u64 = rows(&Self::sized(store, case))?.iter().map(|row| row.ops.min(TURNS) as u64).sum();
+                let Some(case) = Self::on(store, cases, number) else { continue };
+                let ops: u64 = rows(&case)?.iter().map(|row| row.ops.min(TURNS) as u64).sum();
                 turns += ops * self.sides(descriptor, store).len() as u64 * (self.repeat as u64 + 1);
             }
         }

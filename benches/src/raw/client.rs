@@ -13,25 +13,16 @@ use statehold_bench_kit::{
 };
 
 use super::failed;
-use crate::sides::{GROUPS, count_of, group_of, missing, payload, raw_value};
+use crate::sides::{GROUPS, State, count_of, group_of, missing, payload, raw_value};
 
 /// Group and table before each key: what our layout writes.
 const PREFIX: usize = 6;
 
-/// What is kept apart.
-#[derive(Clone, Copy)]
-pub(super) enum Table {
-    Values = 1,
-    Maps = 2,
-    Lists = 3,
-    Counts = 4,
-}
-
 /// A key as long as ours.
-pub(super) fn key_of(table: Table, key: u64, sub: Option<u64>) -> Vec<u8> {
+pub(super) fn key_of(state: State, key: u64, sub: Option<u64>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(PREFIX + 16);
     bytes.extend_from_slice(&u16::from(group_of(key)).to_be_bytes());
-    bytes.extend_from_slice(&(table as u32).to_be_bytes());
+    bytes.extend_from_slice(&(state as u32).to_be_bytes());
     bytes.extend_from_slice(&key.to_be_bytes());
     if let Some(sub) = sub {
         bytes.extend_from_slice(&sub.to_be_bytes());
@@ -107,14 +98,14 @@ impl Rocks {
     fn count_keys(&self) -> Result<u64> {
         let mut count = 0_u64;
         for group in 0..GROUPS as u16 {
-            let prefix = [&group.to_be_bytes()[..], &(Table::Values as u32).to_be_bytes()].concat();
+            let prefix = [&group.to_be_bytes()[..], &(State::Values as u32).to_be_bytes()].concat();
             count += self.over(&prefix, &prefix, usize::MAX, |_, _| Ok(1))?;
         }
         Ok(count)
     }
 
     fn get_many(&self, keys: &[u64]) -> Result<u64> {
-        let found = self.db.multi_get(keys.iter().map(|key| key_of(Table::Values, *key, None)));
+        let found = self.db.multi_get(keys.iter().map(|key| key_of(State::Values, *key, None)));
         found.into_iter().try_fold(0_u64, |sum, value| {
             let value = value.map_err(failed)?;
             Ok(sum.wrapping_add(head(payload(value.as_ref())?)))
@@ -123,9 +114,9 @@ impl Rocks {
 
     fn replace(&self, key: u64, values: &[bytes::Bytes]) -> Result<u64> {
         let mut batch = WriteBatch::default();
-        batch.delete_range(key_of(Table::Lists, key, Some(0)), key_of(Table::Lists, key, Some(u64::MAX)));
+        batch.delete_range(key_of(State::Lists, key, Some(0)), key_of(State::Lists, key, Some(u64::MAX)));
         for value in values {
-            batch.put(key_of(Table::Lists, key, Some(self.ordinal())), raw_value(value));
+            batch.put(key_of(State::Lists, key, Some(self.ordinal())), raw_value(value));
         }
         self.write(batch)
     }
@@ -134,7 +125,7 @@ impl Rocks {
 impl Client for Rocks {
     #[inline]
     async fn apply(&mut self, op: Op) -> Result<u64> {
-        use Table::{Counts, Lists, Maps, Values};
+        use State::{Counts, Lists, Maps, Values};
         let value = |value: &[u8]| Ok(head(payload(Some(&value))?));
         match op {
             Op::Put(key, value) => self.put(&key_of(Values, key, None), &value),

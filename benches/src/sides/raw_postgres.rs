@@ -10,7 +10,7 @@ use statehold_bench_kit::{
     op::{head, modified},
 };
 
-use super::{count_of, group_of, payload, raw_value};
+use super::{State, count_of, group_of, payload, raw_value};
 
 const CREATE: &str = "CREATE TABLE raw (
     revision int8, expires_at int8, state int4 NOT NULL, grp int2 NOT NULL,
@@ -60,8 +60,6 @@ fn failed(e: SqlError) -> Error {
 impl RawPostgres {
     pub(super) async fn open(open: &Open) -> Result<Self> {
         let url = open.place.url.clone().ok_or_else(|| Error::invalid("there is no server"))?;
-        // The bench's own server has no certificate; of others the URL says it.
-        let url = if url.contains("sslmode=") { url } else { format!("{url}?sslmode=prefer") };
         let durability = open.durability.clone().unwrap_or_else(|| "visible".to_owned());
         let waits = if durability == "visible" { "off" } else { "on" };
         let mut raw = Self { url, schema: format!("{}_raw", open.place.name), waits, durability, engine: None };
@@ -108,15 +106,6 @@ impl Access for RawPostgres {
 
 /// One connection: a task's own.
 pub(super) struct Connection(PgConnection);
-
-/// The number of a state, as our column has it.
-#[derive(Clone, Copy)]
-enum State {
-    Values = 1,
-    Maps = 2,
-    Lists = 3,
-    Counts = 4,
-}
 
 impl Connection {
     async fn put(&mut self, state: State, key: u64, sub: &[u8], value: &[u8]) -> Result<u64> {

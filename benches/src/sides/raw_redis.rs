@@ -10,7 +10,7 @@ use statehold_bench_kit::{
     op::{head, modified},
 };
 
-use super::{GROUPS, count_of, group_of, missing, payload, raw_value};
+use super::{GROUPS, State, count_of, group_of, missing, payload, raw_value};
 
 /// ARGV: epoch, incarnation, then of each hash: its name, its index or the map's, how many fields, and their pairs.
 const PUT: &str = "
@@ -111,15 +111,6 @@ struct Rows<'a> {
     order: String,
     member: &'a [u8],
     pairs: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// The number of a state, as our names have it.
-#[derive(Clone, Copy)]
-enum State {
-    Values = 1,
-    Maps = 2,
-    Lists = 3,
-    Counts = 4,
 }
 
 impl Connection {
