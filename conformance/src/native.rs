@@ -1,11 +1,11 @@
 //! [`Kept`]: a native cut copied to a folder, as an archive would keep it, and put back.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use statehold_core::{KeyGroups, NativeArchive, NativeCut, NativeLoader, Result, Store};
 use tempfile::TempDir;
 
-use crate::failure::{Failure, Verdict, ensure, ensure_eq};
+use crate::failure::{Failure, ensure, ensure_eq};
 
 /// The files of a cut, copied.
 pub(crate) struct Kept {
@@ -47,14 +47,24 @@ impl Kept {
         Ok(Self { groups: store.groups(), names, dir })
     }
 
-    /// Gives the files to `loader`, but for those that are left out.
-    pub(crate) fn give(&self, loader: &mut dyn NativeLoader, left_out: &[&str]) -> Verdict {
+    /// Gives the files to `loader`, but for those that are left out. Answers the folder.
+    pub(crate) fn give(
+        &self,
+        loader: &mut dyn NativeLoader,
+        left_out: &[&str],
+    ) -> std::result::Result<PathBuf, Failure> {
         let folder = loader.part(self.groups)?;
         ensure_eq!(fs::read_dir(&folder)?.count(), 0, "the files in a folder for a part");
         for name in self.names.iter().filter(|name| !left_out.contains(&name.as_str())) {
             fs::copy(self.dir.path().join(name), folder.join(name))?;
         }
-        Ok(())
+        Ok(folder)
+    }
+
+    /// The bytes of the file of that name, if it was in the cut.
+    pub(crate) fn read(&self, name: &str) -> std::result::Result<Option<Vec<u8>>, Failure> {
+        let there = self.names.iter().any(|known| known == name);
+        there.then(|| fs::read(self.dir.path().join(name)).map_err(Failure::from)).transpose()
     }
 
     /// Whether some file holds these bytes as they are.
@@ -90,10 +100,11 @@ pub(crate) async fn loaded(
 
 /// Makes the store what was kept.
 pub(crate) async fn restore(store: &Arc<dyn Store>, parts: &[&Kept]) -> std::result::Result<(), Failure> {
-    Ok(loaded(&**store, store.groups(), parts).await?.publish().await?)
+    loaded(&**store, store.groups(), parts).await?.publish().await?;
+    Ok(())
 }
 
 /// What came of a publish that may be refused.
 pub(crate) async fn published(store: &Arc<dyn Store>, parts: &[&Kept]) -> std::result::Result<Result<()>, Failure> {
-    Ok(loaded(&**store, store.groups(), parts).await?.publish().await)
+    Ok(loaded(&**store, store.groups(), parts).await?.publish().await.map(drop))
 }

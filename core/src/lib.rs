@@ -44,7 +44,7 @@ pub use form::Form;
 pub use group::{KeyGroup, KeyGroups, MAX_KEY_GROUPS};
 pub use limits::Limits;
 pub use name::{MAX_NAME_BYTES, Name};
-pub use native::{NativeArchive, NativeCut, NativeFile, NativeLoader};
+pub use native::{KeptFiles, NativeArchive, NativeCut, NativeFile, NativeLoader};
 pub use op::Op;
 pub use options::{OptionReader, OptionValue, Options, parse_bytes};
 pub use reads::{Page, PageLimit, Reads, ScanRange, ScanRequest, collect};

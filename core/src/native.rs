@@ -44,6 +44,16 @@ pub trait NativeCut: Send + Sync {
     fn session(&self) -> &str;
 }
 
+/// What a store keeps of the files that a [`NativeLoader`] was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFiles {
+    /// The [`NativeCut::session`] of all cuts until the store is closed or loaded again.
+    pub session: String,
+    /// If it is the folder of a part: within the session, a stable file with the name of one of the part's
+    /// stable files has its bytes.
+    pub folder: PathBuf,
+}
+
 /// Takes files beside the live data and switches to them. Nothing that readers see changes before
 /// [`NativeLoader::publish`]; dropping it throws the files away.
 #[async_trait]
@@ -72,7 +82,7 @@ pub trait NativeLoader: Send {
     /// - `Conflict`: the parts disagree on what a state is; a newer loader began.
     /// - `Corrupt`, `Unsupported`: a part cannot be opened; a newer format.
     /// - Whatever the engine fails with. In all cases the old content is still there.
-    async fn publish(self: Box<Self>) -> Result<()>;
+    async fn publish(self: Box<Self>) -> Result<KeptFiles>;
 }
 
 /// Archives made of the engine's own files: what
@@ -81,6 +91,13 @@ pub trait NativeLoader: Send {
 pub trait NativeArchive: Send + Sync {
     /// What the files are, e.g. `rocksdb`: only a store that answers the same can load them.
     fn format(&self) -> &'static str;
+
+    /// Does beforehand what would take long in a [`NativeArchive::cut`] right afterwards, such as writing memory
+    /// into files.
+    ///
+    /// # Errors
+    /// As [`NativeArchive::cut`].
+    async fn ready(&self) -> Result<()>;
 
     /// Takes a cut at an instant between call and answer. Writes go on and are not in it. The upload of
     /// its [stable](NativeFile::stable) files is what changed since the cut before.

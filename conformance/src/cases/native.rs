@@ -22,6 +22,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     life_2_a_native_cut_is_one_instant_while_writes_go_on(Native, StoreScope),
     life_2_a_reader_takes_no_native_cut(Native, ReadOnly, Persistent),
     life_3_a_second_cut_shares_the_files_that_did_not_change(Native),
+    life_3_files_of_a_part_that_a_store_keeps_stay_what_they_were(Native),
     life_5_native_recover_makes_the_store_exactly_the_cut(Native),
     life_5_what_was_recovered_natively_survives_reopen(Native, Persistent),
     life_5_a_native_recover_that_fails_or_is_dropped_leaves_the_old_content(Native),
@@ -126,6 +127,29 @@ async fn life_3_a_second_cut_shares_the_files_that_did_not_change(cx: &Context) 
     let kept = Kept::of(&*kv.store).await?;
     restore(&kv.store, &[&kept]).await?;
     ensure!(cut(&*kv.store).await?.session() != first.session(), "a recover did not end the session");
+    Ok(())
+}
+
+async fn life_3_files_of_a_part_that_a_store_keeps_stay_what_they_were(cx: &Context) -> Verdict {
+    let kv = cx.kv().await?;
+    put_random(cx, &kv, 2000, 4000).await?;
+    let archived = Kept::of(&*kv.store).await?;
+    let mut loader = door(&*kv.store)?.loader(kv.store.groups()).await?;
+    let folder = archived.give(&mut *loader, &[])?;
+    let kept = loader.publish().await?;
+    let kv = kv.again(&kv.store).await?;
+    for round in 0..3 {
+        let cut = cut(&*kv.store).await?;
+        ensure_eq!(cut.session(), kept.session, "the session of a cut after a recovery");
+        for file in cut.files().iter().filter(|file| file.stable && kept.folder == folder) {
+            if let Some(given) = archived.read(&file.name)? {
+                ensure!(std::fs::read(&file.path)? == given, "{} was given, is stable, and differs", file.name);
+            }
+        }
+        // Files come and go.
+        put_random(cx, &kv, 500 * (round + 1), 4000).await?;
+        kv.store.compact().await?;
+    }
     Ok(())
 }
 

@@ -131,6 +131,11 @@ impl Folder {
         self.path.clone().join(name)
     }
 
+    /// Whether the files are this machine's.
+    pub(super) fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
     /// Where a file of this folder is on this machine, if it is.
     pub(super) fn local_file(&self, name: &str) -> Option<PathBuf> {
         self.local.as_ref()?.path_to_filesystem(&self.file(name)).ok()

@@ -82,8 +82,10 @@ impl Archive {
             .advise("recover it into the engine that wrote it; a savepoint is portable, and any engine takes it"));
         };
         let mut loader = native.loader(groups).await?;
+        let mut folders = Vec::new();
         for part in parts {
             let folder = loader.part(part.groups.checked()?)?;
+            folders.push(folder.clone());
             let fetch = |object: &Object| {
                 let (object, folder) = (object.clone(), folder.clone());
                 async move {
@@ -96,6 +98,10 @@ impl Archive {
             let sync = move || File::open(&folder).and_then(|f| f.sync_all()).map_err(|e| local("sync", &folder, e));
             self.resources.blocking(sync).await?;
         }
-        loader.publish().await
+        let kept = loader.publish().await?;
+        if let Some((part, _)) = parts.iter().zip(folders).find(|(_, folder)| *folder == kept.folder) {
+            self.objects.know(&kept.session, &part.objects);
+        }
+        Ok(())
     }
 }

@@ -27,8 +27,8 @@ const READ_AHEAD: usize = 4;
 pub(super) struct Objects {
     folder: Folder,
     resources: Resources,
-    /// Of files that stay as they are: (session, name) to hash.
-    hashes: Mutex<HashMap<(String, String), blake3::Hash>>,
+    /// Of files that stay as they are, by session and name: size and hash.
+    hashes: Mutex<HashMap<(String, String), (u64, blake3::Hash)>>,
 }
 
 impl Objects {

@@ -136,7 +136,7 @@ impl StateManager {
         for runtime in self.0.stores.values() {
             runtime.flush().await?;
             if let Some(native) = runtime.store.native().filter(|_| form == CheckpointForm::Native) {
-                drop(native.cut().await?);
+                native.ready().await?;
             }
         }
         let mut gates = Vec::new();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{super::files::folder_in, folder::Folder, join::join, part::Given, switch};
 use crate::{
-    Error, KeyGroups, NativeLoader, Result,
+    Error, KeptFiles, KeyGroups, NativeLoader, Result,
     ordered::{
         FileEngine,
         inner::{Inner, Writer},
@@ -88,7 +88,7 @@ impl<E: FileEngine> Loader<E> {
         if writer.loader == self.number { Ok(()) } else { Err(superseded()) }
     }
 
-    fn publish(mut self) -> Result<()> {
+    fn publish(mut self) -> Result<KeptFiles> {
         self.check_whole()?;
         self.parts.retain(|part| !part.keep.is_empty());
         let inner = Arc::clone(&self.inner);
@@ -107,7 +107,9 @@ impl<E: FileEngine> Loader<E> {
         };
         step("native.joined");
         self.check(&writer)?;
-        switch::to(&inner, &mut writer, joined)
+        let folder = joined.path.clone();
+        switch::to(&inner, &mut writer, joined)?;
+        Ok(KeptFiles { session: inner.engine()?.session().to_owned(), folder })
     }
 }
 
@@ -120,7 +122,7 @@ impl<E: FileEngine> NativeLoader for Loader<E> {
         Ok(path)
     }
 
-    async fn publish(self: Box<Self>) -> Result<()> {
+    async fn publish(self: Box<Self>) -> Result<KeptFiles> {
         let (inner, loader) = (Arc::clone(&self.inner), *self);
         inner.hop(move |_| loader.publish()).finish().await
     }

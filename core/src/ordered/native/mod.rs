@@ -40,6 +40,10 @@ impl<E: FileEngine> NativeArchive for Native<E> {
         E::FORMAT
     }
 
+    async fn ready(&self) -> Result<()> {
+        self.inner.hop(|inner| inner.check_writable().and_then(|()| inner.engine()?.flush())).finish().await
+    }
+
     async fn cut(&self) -> Result<Box<dyn NativeCut>> {
         let name = self.name("cut");
         let cut = self.inner.hop(move |inner| cut::take(inner, &name)).finish().await?;

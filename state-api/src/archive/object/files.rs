@@ -66,16 +66,27 @@ impl Objects {
     pub(in crate::archive) async fn hash_file(&self, session: &str, file: &NativeFile) -> Result<blake3::Hash> {
         let key = (session.to_owned(), file.name.clone());
         if file.stable
-            && let Some(known) = self.hashes.lock().get(&key)
+            && let Some((bytes, hash)) = self.hashes.lock().get(&key)
+            && *bytes == file.bytes
         {
-            return Ok(*known);
+            return Ok(*hash);
         }
         let path = file.path.clone();
         let hash = self.resources.blocking(move || hash_of(&path)).await?;
         if file.stable {
-            self.hashes.lock().insert(key, hash);
+            self.hashes.lock().insert(key, (file.bytes, hash));
         }
         Ok(hash)
+    }
+
+    /// Remembers what files of a session are that were fetched and checked: they need not be read again.
+    pub(in crate::archive) fn know(&self, session: &str, objects: &[Object]) {
+        let mut hashes = self.hashes.lock();
+        for object in objects {
+            if let Some(file) = &object.file {
+                hashes.insert((session.to_owned(), file.clone()), (object.bytes, object.name.hash));
+            }
+        }
     }
 
     /// Forgets what was told of files that are in no cut any more.
