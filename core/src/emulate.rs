@@ -55,6 +55,7 @@ impl<'a> KeyRows<'a> {
             range: ScanRange::Subs(self.key.clone(), from, to),
             after: None,
             limit,
+            keys_only: false,
         }
     }
 

@@ -69,13 +69,15 @@ pub struct ScanRequest {
     pub after: Option<Position>,
     /// How much at once.
     pub limit: PageLimit,
+    /// The cells may come without their values: a hint, which an engine is free to ignore.
+    pub keys_only: bool,
 }
 
 impl ScanRequest {
     /// The first page of all rows of `state` in `group`.
     #[must_use]
     pub fn all(state: StateId, group: KeyGroup) -> Self {
-        Self { state, group, range: ScanRange::All, after: None, limit: PageLimit::default() }
+        Self { state, group, range: ScanRange::All, after: None, limit: PageLimit::default(), keys_only: false }
     }
 }
 

@@ -135,7 +135,8 @@ impl Records {
     async fn count_keys(&self) -> Result<u64> {
         let mut count = 0;
         for group in self.store.groups().iter() {
-            count += collect(&*self.store, ScanRequest::all(self.states.values, group)).await?.len() as u64;
+            let keys = ScanRequest { keys_only: true, ..ScanRequest::all(self.states.values, group) };
+            count += collect(&*self.store, keys).await?.len() as u64;
         }
         Ok(count)
     }

@@ -3,7 +3,7 @@
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 use bytes::Bytes;
-use statehold_core::{KeyGroup, Model, PageLimit, Position, ScanRange, ScanRequest};
+use statehold_core::{KeyGroup, Model, PageLimit, Position, ScanRange, ScanRequest, collect};
 
 use crate::{
     Case, Context,
@@ -30,6 +30,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     kv_4_a_page_is_one_point_in_time,
     kv_4_a_scan_ends_at_its_state_and_group,
     kv_4_a_large_group_comes_in_pages,
+    kv_4_a_scan_for_keys_yields_every_key,
 ];
 
 /// All pages from `request` on, each of at most `rows` rows.
@@ -102,6 +103,18 @@ async fn kv_4_pages_of_any_size_yield_every_entry_once(cx: &Context) -> Verdict 
     for rows in [1, 2, 3, 7, expected.len().max(2) - 1, expected.len(), expected.len() + 1, 100_000] {
         let found = pages(&map, map.scan(KeyGroup(0)), rows).await?.concat();
         ensure_eq!(found, expected, "the entries of group 0 in pages of {rows}");
+    }
+    Ok(())
+}
+
+async fn kv_4_a_scan_for_keys_yields_every_key(cx: &Context) -> Verdict {
+    let (map, expected) = random_map(cx).await?;
+    let expected: Vec<_> = expected.into_iter().map(|entry| (entry.key, entry.sub)).collect();
+    for rows in [1, 7, 100_000] {
+        let limit = PageLimit { rows, ..PageLimit::default() };
+        let keys = ScanRequest { keys_only: true, limit, ..map.scan(KeyGroup(0)) };
+        let found = collect(&*map.store, keys).await?.into_iter().map(|row| (row.key, row.sub));
+        ensure_eq!(found.collect::<Vec<_>>(), expected, "the keys of group 0 in pages of {rows}");
     }
     Ok(())
 }

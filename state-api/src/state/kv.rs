@@ -219,7 +219,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     /// All entries as a stream, in bounded memory; what changes meanwhile is seen at most once (contract KV-4).
     pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, V)>> + Send + Unpin + use<K, V> {
         let state = self.0.clone();
-        scan::rows(state.core.clone(), order).and_then(move |row| {
+        scan::rows(state.core.clone(), order, scan::Want::Rows).and_then(move |row| {
             let entry = K::decode(&row.key)
                 .and_then(|k| Ok((k, state.core.open(&state.value_type, &row.key, &row.sub, row.cell)?)));
             futures::future::ready(entry)
@@ -228,7 +228,8 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
 
     /// All keys as a stream; values are neither checked nor decoded.
     pub fn keys(&self, order: ScanOrder) -> impl Stream<Item = Result<K>> + Send + Unpin + use<K, V> {
-        scan::rows(self.0.core.clone(), order).and_then(|row| futures::future::ready(K::decode(&row.key)))
+        scan::rows(self.0.core.clone(), order, scan::Want::Keys)
+            .and_then(|row| futures::future::ready(K::decode(&row.key)))
     }
 
     /// How many entries there are: a scan.

@@ -241,7 +241,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     /// All elements of all keys as a stream, each list in order, in bounded memory (contract KV-4).
     pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, V)>> + Send + Unpin + use<K, V> {
         let state = self.0.clone();
-        scan::rows(state.core.clone(), order).try_filter_map(move |row| {
+        scan::rows(state.core.clone(), order, scan::Want::Rows).try_filter_map(move |row| {
             let element = (!row.sub.is_empty()).then(|| K::decode(&row.key).and_then(|k| Ok((k, state.open(row)?))));
             futures::future::ready(element.transpose())
         })

@@ -307,7 +307,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     /// All entries of all keys as a stream, in bounded memory (contract KV-4).
     pub fn scan(&self, order: ScanOrder) -> impl Stream<Item = Result<(K, S, V)>> + Send + Unpin + use<K, S, V> {
         let state = self.0.clone();
-        scan::rows(state.core.clone(), order).and_then(move |row| {
+        scan::rows(state.core.clone(), order, scan::Want::Rows).and_then(move |row| {
             let entry = K::decode(&row.key).and_then(|k| state.entry(row).map(|(s, v)| (k, s, v)));
             futures::future::ready(entry)
         })

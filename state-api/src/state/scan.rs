@@ -8,10 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use futures::{
-    Stream, StreamExt, TryStreamExt,
+    FutureExt, Stream, StreamExt, TryStreamExt,
+    future::{self, BoxFuture},
     stream::{self, BoxStream},
 };
-use statehold_core::{KeyGroup, PageLimit, Position, Reads as _, Result, Row, ScanRange, ScanRequest};
+use statehold_core::{Error, KeyGroup, PageLimit, Position, Reads as _, Result, Row, ScanRequest};
 
 use super::core::StateCore;
 
@@ -28,36 +29,86 @@ pub enum ScanOrder {
 /// Rows of a page where every group holds one.
 const MERGE_ROWS: usize = 64;
 
+/// What is wanted of each row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    Rows,
+    /// Values may be missing.
+    Keys,
+}
+
 /// All live rows of a state, each page one point in time. Boxed, so that callers need not pin it.
-pub(super) fn rows(core: Arc<StateCore>, order: ScanOrder) -> BoxStream<'static, Result<Row>> {
+pub(super) fn rows(core: Arc<StateCore>, order: ScanOrder, want: Want) -> BoxStream<'static, Result<Row>> {
     match order {
-        ScanOrder::Group => by_group(core).boxed(),
-        ScanOrder::Key => by_key(core).boxed(),
+        ScanOrder::Group => by_group(core, want).boxed(),
+        ScanOrder::Key => by_key(core, want).boxed(),
     }
 }
 
-async fn page(
-    core: &StateCore,
-    group: KeyGroup,
-    after: Option<Position>,
-    limit: PageLimit,
-) -> Result<(Vec<Row>, Option<Position>)> {
+/// Where a page begins.
+type Place = (KeyGroup, Option<Position>);
+
+/// Rows, and behind which the next page of the group begins.
+type Found = (Vec<Row>, Option<Position>);
+
+async fn page(core: &StateCore, (group, after): Place, limit: PageLimit, want: Want) -> Result<Found> {
     core.check()?;
-    let request = ScanRequest { state: core.id, group, range: ScanRange::All, after, limit };
+    let keys_only = want == Want::Keys;
+    let request = ScanRequest { after, limit, keys_only, ..ScanRequest::all(core.id, group) };
     let page = core.runtime.reader().scan(&request).finish().await?;
     Ok((page.rows, page.next))
 }
 
-fn by_group(core: Arc<StateCore>) -> impl Stream<Item = Result<Row>> + Send {
-    let mut groups = core.runtime.store.groups().iter();
-    let first = groups.next();
-    stream::try_unfold((core, groups, first, None), |(core, mut groups, group, after)| async move {
-        let Some(group) = group else { return Ok(None) };
-        let (rows, next) = page(&core, group, after, PageLimit::default()).await?;
-        let group = if next.is_some() { Some(group) } else { groups.next() };
-        Ok::<_, statehold_core::Error>(Some((stream::iter(rows.into_iter().map(Ok)), (core, groups, group, next))))
+/// Rows of the first page, and of those behind it: who wants a few shall not wait for many, and a page is a hop to
+/// the pool or the server.
+const FIRST_ROWS: usize = 256;
+const MORE_ROWS: usize = 4096;
+
+/// Reads a page while the rows of the one before are used.
+struct Pages<G> {
+    core: Arc<StateCore>,
+    want: Want,
+    groups: G,
+    limit: PageLimit,
+    ahead: Option<(KeyGroup, BoxFuture<'static, Result<Found>>)>,
+}
+
+impl<G: Iterator<Item = KeyGroup>> Pages<G> {
+    fn begin(&mut self, place: Option<Place>) {
+        let Some(place) = place.or_else(|| self.groups.next().map(|group| (group, None))) else { return };
+        let (core, group, limit, want) = (Arc::clone(&self.core), place.0, self.limit, self.want);
+        self.limit.rows = MORE_ROWS;
+        let mut page = async move { page(&core, place, limit, want).await }.boxed();
+        // Asked once, it is under way on the pool or with the server.
+        if let Some(found) = (&mut page).now_or_never() {
+            page = future::ready(found).boxed();
+        }
+        self.ahead = Some((group, page));
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<Row>>> {
+        let Some((group, page)) = self.ahead.take() else { return Ok(None) };
+        let (rows, next) = page.await?;
+        // It may have been read long ago.
+        self.core.check()?;
+        self.begin(next.map(|after| (group, Some(after))));
+        Ok(Some(rows))
+    }
+}
+
+fn by_group(core: Arc<StateCore>, want: Want) -> impl Stream<Item = Result<Row>> + Send {
+    let groups = core.runtime.store.groups().iter();
+    let limit = PageLimit { rows: FIRST_ROWS, ..PageLimit::default() };
+    let mut pages = Pages { core, want, groups, limit, ahead: None };
+    stream::once(async move {
+        pages.begin(None);
+        stream::try_unfold(pages, |mut pages| async move {
+            let rows = pages.next().await?;
+            Ok::<_, Error>(rows.map(|rows| (stream::iter(rows.into_iter().map(Ok)), pages)))
+        })
+        .try_flatten()
     })
-    .try_flatten()
+    .flatten()
 }
 
 /// The page that one group holds while its rows are merged.
@@ -68,11 +119,11 @@ struct Lane {
 }
 
 impl Lane {
-    async fn fill(&mut self, core: &StateCore) -> Result<()> {
+    async fn fill(&mut self, core: &StateCore, want: Want) -> Result<()> {
         let limit = PageLimit { rows: MERGE_ROWS, ..PageLimit::default() };
         while self.rows.is_empty() {
             let Some(after) = self.next.take() else { break };
-            let (rows, next) = page(core, self.group, Some(after), limit).await?;
+            let (rows, next) = page(core, (self.group, Some(after)), limit, want).await?;
             (self.rows, self.next) = (rows.into(), next);
         }
         Ok(())
@@ -81,17 +132,18 @@ impl Lane {
 
 struct Merge {
     core: Arc<StateCore>,
+    want: Want,
     lanes: Vec<Lane>,
     /// The first row of each lane that has one.
     heads: BinaryHeap<Reverse<(Bytes, Bytes, usize)>>,
 }
 
 impl Merge {
-    async fn begin(core: Arc<StateCore>) -> Result<Self> {
-        let mut merge = Self { lanes: Vec::new(), heads: BinaryHeap::new(), core };
+    async fn begin(core: Arc<StateCore>, want: Want) -> Result<Self> {
+        let mut merge = Self { lanes: Vec::new(), heads: BinaryHeap::new(), core, want };
         let limit = PageLimit { rows: MERGE_ROWS, ..PageLimit::default() };
         for group in merge.core.runtime.store.groups().iter() {
-            let (rows, next) = page(&merge.core, group, None, limit).await?;
+            let (rows, next) = page(&merge.core, (group, None), limit, want).await?;
             merge.lanes.push(Lane { group, rows: rows.into(), next });
             merge.offer(merge.lanes.len() - 1).await?;
         }
@@ -100,7 +152,7 @@ impl Merge {
 
     async fn offer(&mut self, lane: usize) -> Result<()> {
         let Some(of) = self.lanes.get_mut(lane) else { return Ok(()) };
-        of.fill(&self.core).await?;
+        of.fill(&self.core, self.want).await?;
         if let Some(row) = of.rows.front() {
             self.heads.push(Reverse((row.key.clone(), row.sub.clone(), lane)));
         }
@@ -115,12 +167,13 @@ impl Merge {
     }
 }
 
-fn by_key(core: Arc<StateCore>) -> impl Stream<Item = Result<Row>> + Send {
-    stream::once(Merge::begin(core))
+fn by_key(core: Arc<StateCore>, want: Want) -> impl Stream<Item = Result<Row>> + Send {
+    stream::once(Merge::begin(core, want))
         .map_ok(|merge| {
-            stream::try_unfold(merge, |mut merge| async move {
-                Ok::<_, statehold_core::Error>(merge.next().await?.map(|row| (row, merge)))
-            })
+            stream::try_unfold(
+                merge,
+                |mut merge| async move { Ok::<_, Error>(merge.next().await?.map(|row| (row, merge))) },
+            )
         })
         .try_flatten()
 }

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, future};
 use statehold_core::{Count, Result};
 
-use super::{ScanOrder, core::StateCore, scan};
+use super::{
+    ScanOrder,
+    core::StateCore,
+    scan::{self, Want},
+};
 
 /// How much a state holds, counted over one scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +21,7 @@ pub struct Summary {
 }
 
 pub(super) async fn summary(core: Arc<StateCore>) -> Result<Summary> {
-    let mut rows = scan::rows(core, ScanOrder::Group);
+    let mut rows = scan::rows(core, ScanOrder::Group, Want::Rows);
     let (mut entries, mut bytes) = (0, 0);
     while let Some(row) = rows.next().await {
         let row = row?;
@@ -28,5 +32,7 @@ pub(super) async fn summary(core: Arc<StateCore>) -> Result<Summary> {
 }
 
 pub(super) async fn count(core: Arc<StateCore>) -> Result<Count> {
-    Ok(summary(core).await?.entries)
+    let rows = scan::rows(core, ScanOrder::Group, Want::Keys);
+    let entries = rows.try_fold(0, |entries, _| future::ready(Ok(entries + 1))).await?;
+    Ok(Count::Exact(entries))
 }

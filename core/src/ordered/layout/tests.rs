@@ -136,6 +136,7 @@ proptest! {
                 range,
                 after: after.clone().map(|(key, sub)| Position { key: key.into(), sub: sub.into() }),
                 limit: PageLimit::default(),
+                keys_only: false,
             };
             let (from, to) = form.bounds(&request).unwrap();
             let behind = after.as_ref().is_none_or(|after| (&key, &sub) > (&after.0, &after.1));
