@@ -3,6 +3,8 @@
 //! Needs nothing of the object store but create-if-absent, get and list. Records are files
 //! `<20-digit number>.json` from 1 on, never overwritten or deleted.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
@@ -29,6 +31,8 @@ pub(super) struct Log {
     namespace: Name,
     resources: Resources,
     timeline: Mutex<Timeline>,
+    /// The object store was seen to refuse what it must.
+    proven: AtomicBool,
 }
 
 /// How a create ended.
@@ -47,6 +51,8 @@ impl Log {
             namespace: namespace.clone(),
             resources: resources.clone(),
             timeline: Mutex::default(),
+            // Files of this machine are made with `O_EXCL` or a link.
+            proven: AtomicBool::new(folder.is_local()),
         }
     }
 
@@ -65,7 +71,8 @@ impl Log {
     ///
     /// # Errors
     /// What `make` refuses with; `Indeterminate` if the object store does not tell whether it
-    /// took the record; or what the object store fails with, and nothing was appended.
+    /// took the record; `Unsupported` if the object store lets records be overwritten, and the record is there;
+    /// or what the object store fails with, and nothing was appended.
     pub(super) async fn append(
         &self,
         make: impl Fn(&Timeline, u64) -> Result<Vec<Entry>> + Send + Sync,
@@ -98,8 +105,9 @@ impl Log {
             // A record that names many objects takes a while to write and to read.
             let encoded = move || record.encode().map(|bytes| (record, bytes));
             let (record, bytes) = self.resources.blocking(encoded).await?;
-            if let Created::Ours = self.create(&record, bytes).await? {
+            if let Created::Ours = self.create(&record, bytes.clone()).await? {
                 timeline.apply(&record)?;
+                self.prove(&record, bytes).await?;
                 return Ok(record);
             }
         }
@@ -148,6 +156,30 @@ impl Log {
             Some(cause) => e.because(cause),
             None => e,
         })
+    }
+
+    /// Creates a record that is there once more, before anything rests on it: an object store without conditional
+    /// puts takes it, and would take another owner's in its place.
+    async fn prove(&self, record: &Record, bytes: Bytes) -> Result<()> {
+        if self.proven.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let path = self.folder.file(&file_name(record.number));
+        match self.folder.store().put_opts(&path, bytes.into(), PutOptions::from(PutMode::Create)).await {
+            Err(StoreError::AlreadyExists { .. }) => self.proven.store(true, Ordering::Release),
+            Ok(_) => {
+                let name = self.folder.show(&file_name(record.number));
+                let what = format!("the object store has no conditional puts: it overwrote the log record `{name}`");
+                return Err(Error::unsupported(what).about(name).advise(
+                    "use one that honours `If-None-Match: *`; here two owners would lose each other's checkpoints",
+                ));
+            }
+            // The next record tries it again.
+            Err(cause) => {
+                tracing::warn!(archive = %self.folder, error = %cause, "cannot tell whether puts are conditional");
+            }
+        }
+        Ok(())
     }
 
     async fn read_to_end(&self, timeline: &mut Timeline) -> Result<()> {

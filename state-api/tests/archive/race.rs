@@ -9,7 +9,7 @@ use statehold_core::ErrorKind;
 use crate::{
     shelf::counts,
     support::{archive_on, checkpoint, groups, ids, objects},
-    unruly::Unruly,
+    unruly::{Fate, Unruly},
 };
 
 #[tokio::test]
@@ -25,6 +25,19 @@ async fn own_1_a_superseded_owner_is_fenced_and_changes_nothing() {
     assert!(error.to_string().contains("host-2"), "{error}");
     assert_eq!(ids(&new).await, [1]);
     checkpoint(&new, &second, 2, &counts(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn own_1_an_object_store_that_overwrites_records_is_refused() {
+    let store = objects();
+    let forcing: Arc<dyn ObjectStore> = Unruly::new(store.clone(), |_| Fate::Forced);
+    let error = archive_on(&forcing).await.unwrap().claim(groups(), "host-1", None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("00000000000000000001.json"), "{error}");
+    assert!(error.advice().unwrap().contains("If-None-Match"), "{error}");
+    // What it overwrote is what it was.
+    let claim = archive_on(&store).await.unwrap().claim(groups(), "host-2", None).await.unwrap();
+    assert_eq!(claim.epoch(), 2);
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result, path::Path,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
 };
 
 /// What becomes of a put.
@@ -25,6 +25,8 @@ pub(crate) enum Fate {
     Unreported,
     /// Other bytes are stored and it is reported as done.
     Garbled,
+    /// It happens, whatever was there and however it was to be put.
+    Forced,
 }
 
 type Plan = dyn FnMut(&Path) -> Fate + Send;
@@ -70,8 +72,9 @@ impl ObjectStore for Unruly {
         let payload = match fate {
             Fate::Lost => return Err(timed_out()),
             Fate::Garbled => Bytes::from(vec![b'x'; payload.content_length()]).into(),
-            Fate::Done | Fate::Unreported => payload,
+            Fate::Done | Fate::Unreported | Fate::Forced => payload,
         };
+        let opts = if fate == Fate::Forced { PutOptions::from(PutMode::Overwrite) } else { opts };
         let put = self.inner.put_opts(location, payload, opts).await;
         tokio::task::yield_now().await;
         if fate == Fate::Unreported { Err(timed_out()) } else { put }
