@@ -51,8 +51,8 @@ pub struct Turned {
     pub nanos: u64,
     /// The wrapping sum of what the operations answered.
     pub checksum: u64,
-    /// How long operations took: nanoseconds, and how many of those that were timed took as long. Of fast ones every
-    /// sixteenth is timed, so that the clock is not what is measured.
+    /// How long operations took: nanoseconds, and how many of those that were timed took as long. Of fast ones
+    /// one in 64 is timed, so that the clock is not what is measured.
     pub latency: Vec<(u64, u64)>,
     /// The longest time between two looks at the clock, in nanoseconds: no operation took longer.
     pub longest: u64,

@@ -9,7 +9,7 @@ use tokio::{sync::Barrier, task::JoinSet};
 use crate::{Client, Op, meter::Usage, protocol::Turned};
 
 /// Of operations faster than [`FAST`], one in so many is timed.
-const STRIDE: usize = 16;
+const STRIDE: usize = 64;
 /// Nanoseconds. Two looks at the clock take about 50.
 const FAST: u64 = 4_000;
 /// An hour, in nanoseconds: what takes longer is told as this.
