@@ -83,19 +83,24 @@ impl Resources {
         Ok(made)
     }
 
-    /// Runs `work` on the pool and waits for it. Dropping the future does not stop the work.
+    /// Begins `work` on the pool at once; the future waits for its end. Dropping it does not stop the work.
     ///
     /// # Errors
     /// What `work` failed with; `Unavailable` if the pool is shutting down, `Internal` if `work` panicked.
-    pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    pub fn blocking<T: Send + 'static, W: FnOnce() -> Result<T> + Send + 'static>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, W> {
         let (done, outcome) = oneshot::channel();
         self.pool.spawn(Box::new(move || {
             // The receiver is gone when the caller dropped its future: the work still counts.
             let _ = done.send(work());
         }));
-        outcome.await.map_err(|_| {
-            Error::new(crate::ErrorKind::Unavailable, "blocking work ended without an answer")
-                .advise("the runtime is shutting down, or the work panicked: see the log")
-        })?
+        async move {
+            outcome.await.map_err(|_| {
+                Error::new(crate::ErrorKind::Unavailable, "blocking work ended without an answer")
+                    .advise("the runtime is shutting down, or the work panicked: see the log")
+            })?
+        }
     }
 }

@@ -9,11 +9,12 @@ use rocksdb::{
 };
 use statehold_core::{
     Result,
-    ordered::{Engine, EngineBatch, EngineRead, Visit, WriteLevel},
+    ordered::{BulkLoad, Engine, EngineBatch, EngineRead, Visit, WriteLevel},
 };
 
 use crate::{
     batch::RocksBatch,
+    bulk::RocksBulk,
     config::Setup,
     error::{background_error, translate, unwritten},
     files::{aside_of, random_name},
@@ -229,6 +230,10 @@ impl Engine for RocksEngine {
 
     fn try_write(&self, batch: &mut RocksBatch, level: WriteLevel) -> Result<bool> {
         Ok(unless_stalled(batch.write(&self.db, &self.options(level).1))?.is_some())
+    }
+
+    fn bulk_load(&self) -> Result<Option<Box<dyn BulkLoad>>> {
+        Ok(Some(Box::new(RocksBulk::begin(self)?)))
     }
 
     /// Written tables survive power loss, logged writes with their log.

@@ -1,9 +1,6 @@
 //! Sorted rows as table files that a database takes over whole.
 
-use std::{
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{path::PathBuf, thread};
 
 use parking_lot::Mutex;
 use rocksdb::{DB, IngestExternalFileOptions, Options, SstFileWriter};
@@ -14,10 +11,10 @@ use crate::error::translate;
 /// About so many bytes of rows are in one file.
 const FILE_BYTES: usize = 64 << 20;
 
-/// The files of one run, beside those of the database, which does not know their names; they go with its folder.
-struct Tables<'a> {
+/// Files of ascending rows in a folder, which its database does not know: they go with it.
+pub(crate) struct Tables<'a> {
     options: &'a Options,
-    folder: &'a Path,
+    folder: PathBuf,
     number: usize,
     writer: Option<SstFileWriter<'a>>,
     bytes: usize,
@@ -25,18 +22,19 @@ struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    fn new(options: &'a Options, folder: &'a Path, number: usize) -> Self {
+    /// Tables of one `number` have names of their own.
+    pub(crate) fn new(options: &'a Options, folder: PathBuf, number: usize) -> Self {
         Self { options, folder, number, writer: None, bytes: 0, files: Vec::new() }
     }
 
-    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         if self.bytes >= FILE_BYTES {
-            self.finish()?;
+            self.end_file()?;
         }
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => {
-                let file = self.folder.join(format!("joined-{}-{}.sst", self.number, self.files.len()));
+                let file = self.folder.join(format!("rows-{}-{}.sst", self.number, self.files.len()));
                 let writer = SstFileWriter::create(self.options);
                 writer.open(&file).map_err(translate)?;
                 self.files.push(file);
@@ -47,13 +45,29 @@ impl<'a> Tables<'a> {
         writer.put(key, value).map_err(translate)
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn end_file(&mut self) -> Result<()> {
         self.bytes = 0;
         match self.writer.take() {
             Some(mut writer) => writer.finish().map_err(translate),
             None => Ok(()),
         }
     }
+
+    /// Ends the last file; all of them are synced then.
+    pub(crate) fn finish(mut self) -> Result<Vec<PathBuf>> {
+        self.end_file()?;
+        Ok(self.files)
+    }
+}
+
+/// Makes `db` the owner of `files`, all at once.
+pub(crate) fn move_into(db: &DB, files: Vec<PathBuf>) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut options = IngestExternalFileOptions::default();
+    options.set_move_files(true);
+    db.ingest_external_file_opts(&options, files).map_err(translate)
 }
 
 /// Writes the runs' rows, a thread for each processor, and moves all files into `db`.
@@ -63,10 +77,10 @@ pub(crate) fn ingest(db: &DB, options: &Options, runs: Vec<Run<'_>>) -> Result<(
     let work = || {
         loop {
             let Some((number, run)) = queue.lock().next() else { return Ok(()) };
-            let mut tables = Tables::new(options, db.path(), number);
+            let mut tables = Tables::new(options, db.path().to_path_buf(), number);
             run(&mut |key, value| tables.put(key, value))?;
-            tables.finish()?;
-            files.lock().append(&mut tables.files);
+            let mut written = tables.finish()?;
+            files.lock().append(&mut written);
         }
     };
     thread::scope(|scope| {
@@ -75,12 +89,5 @@ pub(crate) fn ingest(db: &DB, options: &Options, runs: Vec<Run<'_>>) -> Result<(
         let panicked = |_| Err(Error::internal("a thread that joins parts panicked").advise("see the log"));
         helpers.into_iter().fold(own, |outcome, helper| outcome.and(helper.join().unwrap_or_else(panicked)))
     })?;
-    let files = files.into_inner();
-    if files.is_empty() {
-        return Ok(());
-    }
-    let mut options = IngestExternalFileOptions::default();
-    options.set_move_files(true);
-    db.ingest_external_file_opts(&options, files)
-        .map_err(|e| Error::internal("RocksDB did not take the joined rows").because(translate(e)))
+    move_into(db, files.into_inner())
 }

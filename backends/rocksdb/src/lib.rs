@@ -11,6 +11,7 @@
 
 mod backend;
 mod batch;
+mod bulk;
 mod config;
 mod engine;
 mod error;

@@ -57,6 +57,28 @@ pub trait EngineBatch: Send + 'static {
     fn clear(&mut self);
 }
 
+/// Rows on their way into an engine that takes sorted ones over whole. Dropping it throws them away; so does a crash,
+/// at the latest when the engine is opened again. All calls may block.
+pub trait BulkLoad: Send {
+    /// Adds a row, above all rows added before.
+    ///
+    /// # Errors
+    /// As [`Engine::write`]. Nothing can be added after it.
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()>;
+
+    /// The long part of the end: afterwards [`BulkLoad::finish`] is quick.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn seal(&mut self) -> Result<()>;
+
+    /// Adds the rows to the engine, all or none, so that they survive power loss.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
 /// An ordered key-value engine within the process: all that a new one has to implement.
 ///
 /// [`OrderedStore`](super::OrderedStore) gives it catalog, conditions, revisions, markers,
@@ -110,6 +132,14 @@ pub trait Engine: EngineRead + Debug {
     /// As [`Engine::write`].
     fn try_write(&self, batch: &mut Self::Batch, level: WriteLevel) -> Result<bool> {
         self.write(batch, level).map(|()| true)
+    }
+
+    /// Takes the rows of a load on a faster way than batches; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn bulk_load(&self) -> Result<Option<Box<dyn BulkLoad>>> {
+        Ok(None)
     }
 
     /// Makes everything written before survive power loss, unlogged writes too.

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Engine, EngineBatch, WriteLevel,
+    BulkLoad, Engine, EngineBatch, WriteLevel,
     catalog::State,
     erase,
     inner::{Inner, Writer, session_of},
-    layout::{Form, Table},
+    layout::{Form, PREFIX, Table},
     meta::Head,
 };
 use crate::{
@@ -19,16 +19,44 @@ use crate::{
 };
 
 /// What was loaded so far, and what the store has to go on above.
-#[derive(Default)]
 pub(super) struct Loaded {
     pub(super) states: Vec<State>,
     pub(super) now: Millis,
     pub(super) incarnation: u32,
     pub(super) session: u32,
-    /// The last row's state, group and engine key: the next is behind it.
-    last: Option<(StateId, KeyGroup, Vec<u8>)>,
+    /// The last row's engine key: one of the same table and group is behind it.
+    last: Vec<u8>,
     /// The list with TTL whose head came last.
     list: Option<Bytes>,
+    pub(super) bulk: Bulk,
+}
+
+/// The engine's own way for the rows of a load.
+pub(super) enum Bulk {
+    /// No row has come yet.
+    Idle,
+    /// It takes rows above this one.
+    Open(Box<dyn BulkLoad>, Vec<u8>),
+    /// It has none.
+    Absent,
+}
+
+impl Bulk {
+    /// Takes a row, or answers `false`.
+    fn put<E: Engine>(&mut self, engine: &E, key: &[u8], value: &[u8]) -> Result<bool> {
+        if let Self::Idle = self {
+            *self = engine.bulk_load()?.map_or(Self::Absent, |load| Self::Open(load, Vec::new()));
+        }
+        match self {
+            Self::Open(load, last) if last.as_slice() < key => {
+                load.put(key, value)?;
+                last.clear();
+                last.extend_from_slice(key);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 /// One of a store may load at a time: a newer one takes the place of an older one.
@@ -54,7 +82,15 @@ impl<E: Engine> Inner<E> {
         // Durable before the first row: a crash leaves nothing that is not found again.
         self.write_head(&mut writer, head, WriteLevel::Synced, |_| Ok(()))?;
         step("load.begun");
-        let loaded = Some(Loaded::default());
+        let loaded = Some(Loaded {
+            states: Vec::new(),
+            now: Millis(0),
+            incarnation: 0,
+            session: 0,
+            last: Vec::new(),
+            list: None,
+            bulk: Bulk::Idle,
+        });
         Ok(OrderedLoader { inner: Arc::clone(self), groups, number, loaded })
     }
 
@@ -116,17 +152,22 @@ impl<E: Engine> Inner<E> {
             .find(|s| s.form.id == state)
             .cloned()
             .ok_or_else(|| Error::invalid(format!("state number {} is not of this loader", state.0)))?;
-        let mut batch = self.engine()?.batch();
-        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let engine = self.engine()?;
+        let mut batch = engine.batch();
+        let (mut key, mut value, mut rest) = (Vec::new(), Vec::new(), false);
         for row in rows {
             self.load_row(loaded, form, group, row, &mut key).map_err(|e| e.in_state(&spec.name))?;
             form.value(row.cell.revision, &row.cell, &mut value);
-            batch.put(&key, &value);
+            if !loaded.bulk.put(&*engine, &key, &value)? {
+                batch.put(&key, &value);
+                rest = true;
+            }
         }
         let writer = self.lock();
         self.check_loader(&writer, number)?;
-        let engine = self.engine()?;
-        self.write(&engine, &mut batch, WriteLevel::Unlogged, true)?;
+        if rest {
+            self.write(&engine, &mut batch, WriteLevel::Unlogged, true)?;
+        }
         step("load.rows");
         Ok(())
     }
@@ -144,8 +185,7 @@ impl<E: Engine> Inner<E> {
             form.check(&row.key, &row.sub)?;
         }
         form.row(group, &row.key, &row.sub, key);
-        let ascending = |last: &(StateId, KeyGroup, Vec<u8>)| (last.0, last.1) != (form.id, group) || last.2 < *key;
-        if !loaded.last.as_ref().is_none_or(ascending) {
+        if loaded.last.get(..PREFIX) == key.get(..PREFIX) && loaded.last >= *key {
             return Err(Error::invalid("rows are not ascending").advise("load rows in (key, subkey) order"));
         }
         if form.model == Model::List && !is_head {
@@ -160,7 +200,7 @@ impl<E: Engine> Inner<E> {
         // The upper 24 bits fit.
         let incarnation = (row.cell.revision.0 >> Revision::SEQUENCE_BITS) as u32;
         loaded.incarnation = loaded.incarnation.max(incarnation);
-        loaded.last = Some((form.id, group, key.clone()));
+        loaded.last.clone_from(key);
         Ok(())
     }
 }
@@ -233,8 +273,9 @@ impl<E: Engine> Loader for OrderedLoader<E> {
 impl<E: Engine> Drop for OrderedLoader<E> {
     fn drop(&mut self) {
         let (inner, number) = (Arc::clone(&self.inner), self.number);
-        mem::drop(self.loaded.take());
+        let loaded = self.loaded.take();
         self.inner.resources.pool.spawn(Box::new(move || {
+            mem::drop(loaded);
             if inner.check_open().is_err() {
                 return;
             }

@@ -34,6 +34,6 @@ mod testing;
 mod tests;
 mod translate;
 
-pub use engine::{Engine, EngineBatch, EngineRead, Visit, WriteLevel};
+pub use engine::{BulkLoad, Engine, EngineBatch, EngineRead, Visit, WriteLevel};
 pub use files::{Access, FileEngine, NotReplaced, PutRow, RowRange, Run, Share};
 pub use store::OrderedStore;

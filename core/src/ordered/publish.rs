@@ -11,7 +11,7 @@ use super::{
     erase,
     inner::{Inner, Writer, first_ordinal, session_of},
     layout::{PREFIX, Table},
-    load::Loaded,
+    load::{Bulk, Loaded},
     meta::{self, Head, Kind},
 };
 use crate::{Durability, KeyGroup, KeyGroups, Millis, Result, StateId, step};
@@ -21,12 +21,21 @@ const COPY_BYTES: usize = 1 << 20;
 
 impl<E: Engine> Inner<E> {
     pub(super) fn publish(self: &Arc<Self>, number: u64, groups: KeyGroups, loaded: Loaded) -> Result<()> {
+        let Loaded { mut states, now, incarnation, session, mut bulk, .. } = loaded;
         // The long part, before anybody has to wait for it.
+        if let Bulk::Open(load, _) = &mut bulk {
+            load.seal()?;
+        }
         self.engine()?.flush()?;
         step("publish.flushed");
         let mut writer = self.lock();
         self.check_loader(&writer, number)?;
-        let Loaded { mut states, now, incarnation, session, .. } = loaded;
+        if let Bulk::Open(load, _) = bulk {
+            // Not before it is sure that a newer load has not cleared these tables already; a close waits.
+            let _engine = self.engine()?;
+            load.finish()?;
+            step("publish.ingested");
+        }
         if groups != self.groups {
             self.keep_other_groups(&mut writer, groups, &mut states)?;
             self.engine()?.flush()?;

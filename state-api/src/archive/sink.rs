@@ -28,8 +28,8 @@ const GROUP_BYTES: usize = 64 << 10;
 const UPLOADS: usize = 8;
 const UPLOAD_BYTES: usize = 8 << 20;
 
-/// Writes one part. Holds one row group, the object that is being encoded and at most [`UPLOAD_BYTES`] and one
-/// object that are being uploaded, however much the store has.
+/// Writes one part. Holds one row group, another that is being encoded with its object, and at most [`UPLOAD_BYTES`]
+/// and one object that are being uploaded, however much the store has.
 ///
 /// An object whose content the parent has already is shared with it. So that content is met again, an object ends
 /// where the parent's object that began with the same group did.
@@ -42,6 +42,8 @@ pub(super) struct PartSink<'a> {
     states: Vec<PartState>,
     labels: Vec<StateLabel>,
     group: RowGroup,
+    /// Begun, so that more rows are taken meanwhile.
+    encoding: Option<BoxFuture<'a, Result<Step>>>,
     encoder: Option<Encoder>,
     /// First and last group of the object that is being encoded, and bytes of its rows.
     open: Option<(u16, u16)>,
@@ -52,6 +54,9 @@ pub(super) struct PartSink<'a> {
     new_bytes: u64,
     floor: Option<Floor>,
 }
+
+/// The object that is being encoded, and one that is full.
+type Step = (Option<Encoder>, Option<Encoded>);
 
 struct Uploaded {
     object: Object,
@@ -72,6 +77,7 @@ impl<'a> PartSink<'a> {
             states: Vec::new(),
             labels: Vec::new(),
             group: RowGroup::default(),
+            encoding: None,
             encoder: None,
             open: None,
             open_bytes: 0,
@@ -89,6 +95,7 @@ impl<'a> PartSink<'a> {
     /// What the object store fails with.
     pub(super) async fn finish(mut self, checkpoint: CheckpointId, store: &str, groups: KeyGroups) -> Result<Part> {
         self.encode(true).await?;
+        self.encoded().await?;
         self.upload_until(|_| false).await?;
         let floor = self.floor.ok_or_else(|| Error::internal("a cut ended without its floor").in_store(store))?;
         Ok(Part {
@@ -106,10 +113,20 @@ impl<'a> PartSink<'a> {
         })
     }
 
-    /// Encodes the row group, and begins to upload the object if it is full or the `last`.
+    /// Begins to encode the row group; it is the `last` of its object, or that ends where it is full.
     async fn encode(&mut self, last: bool) -> Result<()> {
+        self.encoded().await?;
         let (encoder, group, labels) = (self.encoder.take(), std::mem::take(&mut self.group), self.labels.clone());
-        let job = self.resources.blocking(move || encode(encoder, &group, &labels, last));
+        self.encoding = Some(self.resources.blocking(move || encode(encoder, &group, &labels, last)).boxed());
+        if last {
+            (self.open, self.open_bytes) = (None, 0);
+        }
+        Ok(())
+    }
+
+    /// Waits for what is being encoded, and begins to upload the object if it is full.
+    async fn encoded(&mut self) -> Result<()> {
+        let Some(job) = self.encoding.take() else { return Ok(()) };
         let (encoder, full) = self.beside_uploads(job).await?;
         self.encoder = encoder;
         if let Some(full) = full {
@@ -118,15 +135,11 @@ impl<'a> PartSink<'a> {
             self.upload_bytes += size;
             self.uploads.push_back(upload(self.objects, self.claim, self.shared, full).boxed());
         }
-        if last {
-            (self.open, self.open_bytes) = (None, 0);
-        }
         Ok(())
     }
 
     /// Does `work` and lets the uploads go on meanwhile.
-    async fn beside_uploads<T>(&mut self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let mut work = Box::pin(work);
+    async fn beside_uploads(&mut self, mut work: BoxFuture<'a, Result<Step>>) -> Result<Step> {
         while !self.uploads.is_empty() {
             match select(&mut work, self.uploads.next()).await {
                 Either::Left((done, _)) => return done,
@@ -134,6 +147,14 @@ impl<'a> PartSink<'a> {
             }
         }
         work.await
+    }
+
+    /// Lets the uploads go on: nobody else asks for them while rows are scanned.
+    fn poll_uploads(&mut self) -> Result<()> {
+        while let Some(Some(uploaded)) = self.uploads.next().now_or_never() {
+            self.uploaded(Some(uploaded))?;
+        }
+        Ok(())
     }
 
     /// Waits for uploads until there is `room`, or none is left.
@@ -181,6 +202,7 @@ impl ArchiveSink for PartSink<'_> {
 
     async fn rows(&mut self, id: StateId, group: KeyGroup, rows: Vec<Row>) -> Result<()> {
         let state = self.index(id)?;
+        self.poll_uploads()?;
         if self.ends_before(group) {
             self.encode(true).await?;
         }
@@ -206,12 +228,7 @@ impl ArchiveSink for PartSink<'_> {
 }
 
 /// The part of [`PartSink::encode`] that needs a processor.
-fn encode(
-    encoder: Option<Encoder>,
-    group: &RowGroup,
-    labels: &[StateLabel],
-    last: bool,
-) -> Result<(Option<Encoder>, Option<Encoded>)> {
+fn encode(encoder: Option<Encoder>, group: &RowGroup, labels: &[StateLabel], last: bool) -> Result<Step> {
     let mut encoder = match encoder {
         Some(encoder) => encoder,
         None if group.is_empty() => return Ok((None, None)),

@@ -1,12 +1,17 @@
 //! [`PartSource`]: reads a part's rows back, object by object, checking each before it yields a row of it.
 
 use std::{
+    cmp::Ordering,
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use statehold_core::{
     ArchiveSource, ArchiveStep, Error, ErrorKind, KeyGroup, KeyGroups, Millis, Resources, Result, StateSpec,
 };
@@ -17,104 +22,174 @@ use super::{
     part::{Object, Part},
 };
 
-/// Reads one part, or some of its groups. Holds one object and one row group of it decoded.
+/// Objects that are fetched and begun to be decoded at once, in order.
+const AHEAD: usize = 2;
+
+/// Reads one part, or some of its groups. Holds [`AHEAD`] objects, and of each one row group decoded.
 pub(super) struct PartSource<'a> {
     objects: &'a Objects,
     resources: &'a Resources,
-    groups: KeyGroups,
-    labels: Arc<[StateLabel]>,
-    waiting: VecDeque<Object>,
-    open: Option<Opened>,
+    opened: BoxStream<'a, Result<Opened>>,
+    current: Option<Opened>,
     steps: VecDeque<ArchiveStep>,
+    /// Where the last row was.
+    place: Option<Place>,
     last: Option<ArchiveStep>,
-    place: Place,
 }
 
+/// An object that is being decoded, and its next row group.
 struct Opened {
-    object: Object,
+    object: Arc<Object>,
+    rows: RowGroups,
+    next: Option<Decoded>,
+}
+
+/// The row groups of an object, and what is wanted of them.
+struct RowGroups {
     decoder: Decoder,
+    object: Arc<Object>,
+    labels: Arc<[StateLabel]>,
+    groups: KeyGroups,
+}
+
+/// The steps of a row group, and where its rows begin and end.
+struct Decoded {
+    first: Place,
+    last: Place,
+    steps: VecDeque<ArchiveStep>,
+}
+
+/// Where a row belongs; rows ascend.
+type Place = (KeyGroup, u32, Bytes, Bytes);
+
+fn place_of(row: &ArchivedRow) -> Place {
+    (row.group, row.state, row.row.key.clone(), row.row.sub.clone())
+}
+
+fn out_of_order(key: &[u8]) -> Error {
+    Error::corrupt(format!("has key `{}` out of order", key.escape_ascii()))
+}
+
+impl RowGroups {
+    /// The next row group; `None` behind the last. Takes a while: call it on the pool.
+    fn decode(&mut self) -> Result<Option<Decoded>> {
+        let Some(rows) = self.decoder.read(&self.labels)? else { return Ok(None) };
+        self.check(&rows)?;
+        let (Some(first), Some(last)) = (rows.first().map(place_of), rows.last().map(place_of)) else {
+            return Err(Error::corrupt("has a row group without rows"));
+        };
+        let together = |one: &ArchivedRow, next: &ArchivedRow| one.state == next.state && one.group == next.group;
+        let runs: Vec<usize> = rows.chunk_by(together).map(<[ArchivedRow]>::len).collect();
+        let mut steps = VecDeque::with_capacity(runs.len());
+        let mut rows = rows.into_iter();
+        for run in runs {
+            let mut run = rows.by_ref().take(run).peekable();
+            let Some(&ArchivedRow { state, group, .. }) = run.peek() else { continue };
+            let wanted = self.groups.contains(group);
+            let run: Vec<_> = run.map(|row| row.row).collect();
+            if wanted {
+                steps.push_back(ArchiveStep::Rows(state, group, run));
+            }
+        }
+        Ok(Some(Decoded { first, last, steps }))
+    }
+
+    /// Refuses a row that does not come next, or is not where its key belongs.
+    fn check(&self, rows: &[ArchivedRow]) -> Result<()> {
+        let named = self.object.first_group..=self.object.last_group;
+        for ArchivedRow { group, row, .. } in rows {
+            if !named.contains(&group.0) || *group != KeyGroup::of(&row.key, self.groups.total()) {
+                return Err(Error::corrupt(format!("has key `{}` in group {group}", row.key.escape_ascii())));
+            }
+        }
+        let place = |row: &ArchivedRow| (row.group, row.state);
+        let ascend = |one: &ArchivedRow, next: &ArchivedRow| match place(one).cmp(&place(next)) {
+            Ordering::Equal => (&one.row.key, &one.row.sub) < (&next.row.key, &next.row.sub),
+            order => order.is_lt(),
+        };
+        match rows.windows(2).find(|pair| matches!(pair, [one, next] if !ascend(one, next))) {
+            Some([_, next]) => Err(out_of_order(&next.row.key)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl<'a> PartSource<'a> {
     /// Reads the groups `groups` of `part`.
     pub(super) fn new(objects: &'a Objects, resources: &'a Resources, part: &Part, groups: KeyGroups) -> Self {
         let states = part.states.iter().zip(0..).map(|(s, index)| ArchiveStep::State(index, s.spec.clone()));
+        let labels: Arc<[StateLabel]> = part.states.iter().map(|s| StateLabel::of(&s.spec)).collect();
+        let wanted: Vec<_> = part.objects.iter().filter(|o| o.overlaps(groups)).cloned().map(Arc::new).collect();
+        let open = move |object| Opened::open(objects, resources, object, Arc::clone(&labels), groups);
         Self {
             objects,
             resources,
-            groups,
-            labels: part.states.iter().map(|s| StateLabel::of(&s.spec)).collect(),
-            waiting: part.objects.iter().filter(|o| o.overlaps(groups)).cloned().collect(),
-            open: None,
+            opened: stream::iter(wanted).map(open).buffered(AHEAD).boxed(),
+            current: None,
             steps: states.collect(),
+            place: None,
             last: Some(ArchiveStep::Floor(part.floor.now(), part.floor.incarnation)),
-            place: Place::default(),
         }
     }
 
     /// Decodes row groups until there is a step, or nothing is left.
     async fn refill(&mut self) -> Result<()> {
         while self.steps.is_empty() {
-            let opened = match self.open.take() {
+            let mut opened = match self.current.take() {
                 Some(opened) => opened,
-                None => match self.waiting.pop_front() {
-                    Some(object) => self.open(object).await?,
+                None => match self.opened.try_next().await? {
+                    Some(opened) => opened,
                     None => return Ok(()),
                 },
             };
-            self.read(opened).await?;
+            if let Some(Decoded { first, last, steps }) = opened.next.take() {
+                if self.place.as_ref().is_some_and(|place| *place >= first) {
+                    return Err(blame(self.objects, &opened.object, out_of_order(&first.2)));
+                }
+                (self.place, self.steps) = (Some(last), steps);
+                self.current = Some(opened.read(self.objects, self.resources).await?);
+            }
         }
         Ok(())
     }
+}
 
-    async fn open(&self, object: Object) -> Result<Opened> {
-        let chunks = self.objects.fetch(&object).await?;
-        let rows = object.rows;
-        let decoder = self.resources.blocking(move || Decoder::open(chunks, rows)).await;
-        Ok(Opened { decoder: decoder.map_err(|e| self.blame(&object, e))?, object })
+impl Opened {
+    async fn open(
+        objects: &Objects,
+        resources: &Resources,
+        object: Arc<Object>,
+        labels: Arc<[StateLabel]>,
+        groups: KeyGroups,
+    ) -> Result<Self> {
+        let chunks = objects.fetch(&object).await?;
+        let wanted = Arc::clone(&object);
+        let begin = move || {
+            let mut rows = RowGroups { decoder: Decoder::open(chunks, wanted.rows)?, object: wanted, labels, groups };
+            let next = rows.decode()?;
+            Ok((rows, next))
+        };
+        let (rows, next) = resources.blocking(begin).await.map_err(|e| blame(objects, &object, e))?;
+        Ok(Self { object, rows, next })
     }
 
-    async fn read(&mut self, opened: Opened) -> Result<()> {
-        let Opened { object, mut decoder } = opened;
-        let labels = self.labels.clone();
-        let job = move || decoder.read(&labels).map(|rows| (decoder, rows));
-        let (decoder, rows) = self.resources.blocking(job).await.map_err(|e| self.blame(&object, e))?;
-        let Some(rows) = rows else { return Ok(()) };
-        for row in rows {
-            self.place.check(&object, &row, self.groups.total()).map_err(|e| self.blame(&object, e))?;
-            if self.groups.contains(row.group) {
-                self.step(row);
-            }
-        }
-        self.open = Some(Opened { object, decoder });
-        Ok(())
+    /// Decodes the next row group.
+    async fn read(self, objects: &Objects, resources: &Resources) -> Result<Self> {
+        let Self { object, mut rows, .. } = self;
+        let job = move || rows.decode().map(|next| (rows, next));
+        let (rows, next) = resources.blocking(job).await.map_err(|e| blame(objects, &object, e))?;
+        Ok(Self { object, rows, next })
     }
+}
 
-    /// Adds a row to the last step if it belongs there.
-    fn step(&mut self, row: ArchivedRow) {
-        const MAX_ROWS: usize = 4096;
-        match self.steps.back_mut() {
-            Some(ArchiveStep::Rows(state, group, rows))
-                if *state == row.state && *group == row.group && rows.len() < MAX_ROWS =>
-            {
-                rows.push(row.row);
-            }
-            _ => self.steps.push_back(ArchiveStep::Rows(row.state, row.group, vec![row.row])),
-        }
-    }
-
-    /// The same error, naming the object.
-    fn blame(&self, object: &Object, cause: Error) -> Error {
-        match cause.kind() {
-            ErrorKind::Corrupt => self.objects.corrupt(object, cause.message()).because(cause),
-            kind => {
-                let advice = cause.advice().unwrap_or_default().to_owned();
-                let name = self.objects.show(object);
-                Error::new(kind, format!("object `{name}` {}", cause.message()))
-                    .about(name)
-                    .advise(advice)
-                    .because(cause)
-            }
+/// The same error, naming the object.
+fn blame(objects: &Objects, object: &Object, cause: Error) -> Error {
+    match cause.kind() {
+        ErrorKind::Corrupt => objects.corrupt(object, cause.message()).because(cause),
+        kind => {
+            let advice = cause.advice().unwrap_or_default().to_owned();
+            let name = objects.show(object);
+            Error::new(kind, format!("object `{name}` {}", cause.message())).about(name).advise(advice).because(cause)
         }
     }
 }
@@ -189,29 +264,5 @@ impl ArchiveSource for PartsSource<'_> {
             return Ok(None);
         }
         Ok(Some(ArchiveStep::Floor(self.floor.0, self.floor.1)))
-    }
-}
-
-/// The last row seen, to see that rows ascend.
-#[derive(Default)]
-struct Place {
-    last: Option<(KeyGroup, u32, Bytes, Bytes)>,
-}
-
-impl Place {
-    /// Refuses a row that does not come next, or is not where its key belongs.
-    fn check(&mut self, object: &Object, row: &ArchivedRow, key_groups: u16) -> Result<()> {
-        let ArchivedRow { state, group, row } = row;
-        let named = object.first_group..=object.last_group;
-        if !named.contains(&group.0) || *group != KeyGroup::of(&row.key, key_groups) {
-            return Err(Error::corrupt(format!("has key `{}` in group {group}", row.key.escape_ascii())));
-        }
-        if let Some((g, s, key, sub)) = &self.last
-            && (group, state, &row.key, &row.sub) <= (g, s, key, sub)
-        {
-            return Err(Error::corrupt(format!("has key `{}` out of order", row.key.escape_ascii())));
-        }
-        self.last = Some((*group, *state, row.key.clone(), row.sub.clone()));
-        Ok(())
     }
 }

@@ -9,6 +9,7 @@
 
 mod damage;
 mod directory;
+mod load;
 mod native;
 mod reopen;
 mod snapshots;

@@ -7,7 +7,10 @@ use parquet::{
     column::reader::get_typed_column_reader,
     data_type::{ByteArrayType, DataType, Int32Type, Int64Type},
     errors::ParquetError,
-    file::reader::{FileReader, RowGroupReader, SerializedFileReader},
+    file::{
+        reader::{FileReader, RowGroupReader, SerializedFileReader},
+        statistics::Statistics,
+    },
 };
 use statehold_core::{Cell, Envelope, KeyGroup, Millis, Result, Revision, Row};
 
@@ -76,8 +79,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 fn decode(group: &dyn RowGroupReader, labels: &[StateLabel]) -> Result<Vec<ArchivedRow>> {
     // `open` has checked the number and the columns.
     let count = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-    let states = required::<ByteArrayType>(group, 0, count)?;
-    let models = required::<ByteArrayType>(group, 1, count)?;
+    let states = states(group, count, labels)?;
     let groups = required::<Int32Type>(group, 2, count)?;
     let keys = required::<ByteArrayType>(group, 3, count)?;
     let subs = optional::<ByteArrayType>(group, 4, count)?;
@@ -87,26 +89,50 @@ fn decode(group: &dyn RowGroupReader, labels: &[StateLabel]) -> Result<Vec<Archi
     let revisions = optional::<Int64Type>(group, 8, count)?;
     let expiries = optional::<Int64Type>(group, 9, count)?;
     // A few bytes of dictionary can stand for very many of values.
-    let bytes = keys.iter().chain(&values).chain(subs.iter().flatten()).fold(0_usize, |sum, x| sum + x.data().len());
+    let bytes = keys.iter().chain(&values).chain(&subs.values).fold(0_usize, |sum, x| sum + x.data().len());
     if count > 1 && bytes > MAX_BYTES + count * Envelope::BYTES {
         return Err(broken(format!("has a row group of {bytes} bytes")));
     }
-    let mut last = 0;
+    let mut subs = subs.rows();
+    let (mut schemas, mut crcs) = (schemas.rows(), crcs.rows());
+    let (mut revisions, mut expiries) = (revisions.rows(), expiries.rows());
     let mut rows = Vec::with_capacity(count);
-    for i in 0..count {
-        let state = label_of(labels, &mut last, states[i].data(), models[i].data())?;
-        let group = u16::try_from(groups[i]).map_err(|_| broken("has a key group out of range"))?;
-        let value = Parts::join(values[i].data(), schemas[i], crcs[i])?;
+    for (((state, group), key), value) in states.into_iter().zip(groups).zip(keys).zip(values) {
+        let group = u16::try_from(group).map_err(|_| broken("has a key group out of range"))?;
+        let value = Parts::join(value.data(), schemas.next().flatten(), crcs.next().flatten())?;
+        let revision = revisions.next().flatten();
         let cell = Cell {
             value,
-            revision: revisions[i].map_or(Revision::NONE, |bits| Revision(bits.cast_unsigned())),
-            expires_at: expiries[i].map(|at| Millis(at.cast_unsigned())),
+            revision: revision.map_or(Revision::NONE, |bits| Revision(bits.cast_unsigned())),
+            expires_at: expiries.next().flatten().map(|at| Millis(at.cast_unsigned())),
         };
-        let sub = subs[i].as_ref().map_or_else(Bytes::new, |sub| Bytes::copy_from_slice(sub.data()));
-        let row = Row { key: Bytes::copy_from_slice(keys[i].data()), sub, cell };
+        let sub = subs.next().flatten().map_or_else(Bytes::new, |sub| Bytes::copy_from_slice(sub.data()));
+        let row = Row { key: Bytes::copy_from_slice(key.data()), sub, cell };
         rows.push(ArchivedRow { state, group: KeyGroup(group), row });
     }
     Ok(rows)
+}
+
+/// The states' numbers, row by row. Mostly all rows are of one state, which the statistics tell for nothing.
+fn states(group: &dyn RowGroupReader, count: usize, labels: &[StateLabel]) -> Result<Vec<u32>> {
+    if let (Some(name), Some(model)) = (only(group, 0), only(group, 1)) {
+        return Ok(vec![label_of(labels, &mut 0, name, model)?; count]);
+    }
+    let names = required::<ByteArrayType>(group, 0, count)?;
+    let models = required::<ByteArrayType>(group, 1, count)?;
+    let mut last = 0;
+    names.iter().zip(&models).map(|(name, model)| label_of(labels, &mut last, name.data(), model.data())).collect()
+}
+
+/// The only value of a column, if it has one only.
+fn only(group: &dyn RowGroupReader, column: usize) -> Option<&[u8]> {
+    match group.metadata().column(column).statistics()? {
+        Statistics::ByteArray(values) if values.min_is_exact() && values.max_is_exact() => {
+            let (least, greatest) = (values.min_opt()?, values.max_opt()?);
+            (least == greatest).then(|| least.data())
+        }
+        _ => None,
+    }
 }
 
 /// The number of the state that a row names: mostly that of the row before, else the next.
@@ -125,19 +151,31 @@ fn required<T: DataType>(group: &dyn RowGroupReader, column: usize, count: usize
     if values.len() == count { Ok(values) } else { Err(broken("has a column that ends early")) }
 }
 
-fn optional<T: DataType>(group: &dyn RowGroupReader, column: usize, count: usize) -> Result<Vec<Option<T::T>>> {
+/// A column whose rows may have no value.
+struct Optional<T> {
+    values: Vec<T>,
+    levels: Vec<i16>,
+}
+
+impl<T> Optional<T> {
+    fn rows(self) -> impl Iterator<Item = Option<T>> {
+        let mut values = self.values.into_iter();
+        self.levels.into_iter().map(move |level| if level == 1 { values.next() } else { None })
+    }
+}
+
+fn optional<T: DataType>(group: &dyn RowGroupReader, column: usize, count: usize) -> Result<Optional<T::T>> {
     let (values, levels) = read::<T>(group, column, count)?;
     let present = levels.iter().filter(|level| **level == 1).count();
     if levels.len() != count || values.len() != present {
         return Err(broken("has a column that ends early"));
     }
-    let mut values = values.into_iter();
-    Ok(levels.iter().map(|level| if *level == 1 { values.next() } else { None }).collect())
+    Ok(Optional { values, levels })
 }
 
 fn read<T: DataType>(group: &dyn RowGroupReader, column: usize, count: usize) -> Result<(Vec<T::T>, Vec<i16>)> {
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column).map_err(unreadable)?);
-    let (mut values, mut levels) = (Vec::new(), Vec::new());
+    let (mut values, mut levels) = (Vec::with_capacity(count), Vec::with_capacity(count));
     // One more than there should be, so that a longer column is found too.
     let (records, ..) = reader.read_records(count + 1, Some(&mut levels), None, &mut values).map_err(unreadable)?;
     if records != count {
