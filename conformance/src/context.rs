@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use statehold_core::{
@@ -201,7 +202,11 @@ impl Context {
             worked = step(did).await;
             did += 1;
             stepped.notify_one();
-            tokio::task::yield_now().await;
+            // Behind its own steps it only waits for the watcher, which others may keep from the processor.
+            match did < steps {
+                true => tokio::task::yield_now().await,
+                false => tokio::time::sleep(Duration::from_millis(1)).await,
+            }
         }
         done.store(true, Ordering::Release);
         stepped.notify_one();

@@ -135,8 +135,19 @@ fn files() -> Outcome {
     for (name, rows) in [("one", one), ("all", sorted(all)), ("many", sorted(many)), ("large", large)] {
         let file = fuzzing::write_file(rows, &specs)?.ok_or("there are rows")?;
         seed("portable", name, &file)?;
+        if name == "one" {
+            seed("portable", "dictionary-of-billions", &with_large_dictionary(&file)?)?;
+        }
     }
     Ok(())
+}
+
+/// The dictionary of the key groups has one value, and claims to have 2^31 - 1.
+fn with_large_dictionary(file: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let headers = file.windows(5).enumerate().filter(|(_, bytes)| *bytes == [0x4c, 0x15, 2, 0x15, 0]);
+    // Behind those of states and models.
+    let (at, _) = headers.skip(2).next().ok_or("three columns have dictionaries")?;
+    Ok([&file[..at + 2], &[0xfe, 0xff, 0xff, 0xff, 0x0f], &file[at + 3..]].concat())
 }
 
 /// The rows of a store that was used.

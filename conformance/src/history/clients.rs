@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -89,7 +90,7 @@ pub async fn linearisable(stores: &[Arc<dyn Store>], what: Histories) -> std::re
     ensure!(!stores.is_empty(), "no store is given");
     let mut states = Vec::new();
     for store in stores {
-        states.push(State::register(store, "histories", Model::Kv, |_| {}).await?);
+        states.push(register(store, what.faults).await?);
     }
     let mut dice = Dice::new(what.seed);
     for round in 0..what.rounds {
@@ -110,6 +111,20 @@ pub async fn linearisable(stores: &[Arc<dyn Store>], what: Histories) -> std::re
         judge(&history).map_err(|failure| failure.and(&format!("in history {round} of {}", what.rounds)))?;
     }
     Ok(())
+}
+
+/// The state, although its engine may be away for a while: to register it twice is to register it.
+async fn register(store: &Arc<dyn Store>, faults: bool) -> Result<State> {
+    let mut tries = if faults { 100 } else { 1 };
+    loop {
+        tries -= 1;
+        match State::register(store, "histories", Model::Kv, |_| {}).await {
+            Err(error) if tries > 0 && (error.is_retryable() || error.kind() == ErrorKind::Indeterminate) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Fails with the beginning of the history that has no order already.

@@ -19,6 +19,7 @@
 //! comes back byte for byte. Rows are ordered by (key group, state in the catalog's order, key,
 //! subkey). The file's metadata has `statehold.format`: version N reads N−1 and refuses N+1.
 
+mod pages;
 mod read;
 mod row;
 mod schema;

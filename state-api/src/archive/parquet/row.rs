@@ -1,6 +1,6 @@
 //! One row of a file, and how its cell is taken apart and put together.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use statehold_core::{Cell, Envelope, KeyGroup, Model, Result, Row, StateSpec};
 
 use super::schema::broken;
@@ -45,20 +45,33 @@ impl Parts {
         }
     }
 
-    /// Puts a value together, in bytes of its own: a row never keeps its file in memory.
-    pub(super) fn join(payload: &[u8], schema: Option<i32>, crc: Option<i32>) -> Result<Bytes> {
+    /// Puts a value together.
+    pub(super) fn join(payload: &[u8], schema: Option<i32>, crc: Option<i32>, piece: &mut Piece) -> Result<Bytes> {
         let Some((schema, crc)) = schema.zip(crc) else {
             if schema.is_some() || crc.is_some() || payload.len() >= Envelope::BYTES {
                 return Err(broken("a value has half an envelope"));
             }
-            return Ok(Bytes::copy_from_slice(payload));
+            return Ok(piece.put(payload));
         };
         let schema = u8::try_from(schema).map_err(|_| broken("a schema version is out of range"))?;
-        let mut value = Vec::with_capacity(Envelope::BYTES + payload.len());
-        value.push(schema);
-        value.extend_from_slice(&crc.to_le_bytes());
-        value.extend_from_slice(payload);
-        Ok(value.into())
+        let [a, b, c, d] = crc.to_le_bytes();
+        piece.0.extend_from_slice(&[schema, a, b, c, d]);
+        Ok(piece.put(payload))
+    }
+}
+
+/// The memory that all rows of a row group share: they come and go together, and an allocation for each key and value
+/// takes longer than decoding it. It is never the file's.
+pub(super) struct Piece(BytesMut);
+
+impl Piece {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self(BytesMut::with_capacity(bytes))
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Bytes {
+        self.0.extend_from_slice(bytes);
+        self.0.split().freeze()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use parquet::file::{
-    metadata::KeyValue,
+    metadata::{KeyValue, ParquetMetaDataReader},
     properties::WriterProperties,
     reader::{ChunkReader, FileReader, SerializedFileReader},
     writer::SerializedFileWriter,
@@ -157,4 +157,21 @@ fn a_row_of_a_state_that_the_part_does_not_name_is_corrupt() {
     let error = decoder.read(&labels()[..2]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("carts"), "{error}");
+}
+
+#[test]
+fn life_4_a_dictionary_that_claims_billions_of_values_is_refused_before_they_are_made() {
+    let file = encode(&[row(0, b"a", b"", b"12345xyz".to_vec())]);
+    let mut bytes = bytes_of(&file);
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file.chunks).unwrap();
+    let groups = metadata.row_group(0).column(2).dictionary_page_offset().unwrap() as usize;
+    // The page's header: kind, two lengths, and the dictionary's own: one value.
+    let one = groups + 8;
+    assert_eq!(bytes[one - 2..=one], [0x4c, 0x15, 2]);
+    // 2^31 - 1 in the same notation; what is behind it is not reached.
+    bytes.splice(one..=one, [0xfe, 0xff, 0xff, 0xff, 0x0f]);
+    let error = decode(&Encoded { chunks: chunks_of(&bytes), ..file }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("2147483647 values in a row group of 1 rows"), "{cause}");
 }
