@@ -192,8 +192,12 @@ async fn life_9_compact_runs_beside_writes(cx: &Context) -> Verdict {
         ensure_eq!(kv.get(&key).await?, Some(bytes(i.to_string())), "`{key}`, put again beside compact");
         Ok(())
     };
-    cx.watching(compacting, 400, step).await?;
+    let steps = cx.watching(compacting, 400, step).await?;
     ensure_eq!(kv.entries().await?.len(), 200, "the number of entries");
+    for i in steps - 200..steps {
+        let key = format!("expired{}", i % 200);
+        ensure_eq!(kv.get(&key).await?, Some(bytes(i.to_string())), "`{key}` at the end, as it was put last");
+    }
     Ok(())
 }
 
