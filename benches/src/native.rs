@@ -11,8 +11,8 @@ use std::{
 use bytes::Bytes;
 use rocksdb::{DB, IngestExternalFileOptions, IteratorMode, Options as DbOptions, SstFileWriter};
 use statehold_core::{
-    Address, Backend, Batch, BlockingPool, Cell, Durability, Error, KeyGroup, KeyGroups, KeyShape, Limits, Model,
-    Mutation, Name, OpenRequest, Options, Ownership, Resources, Result, ScanRequest, StateId, StateSpec, Store,
+    Address, Backend, Batch, BlockingPool, Cell, Durability, Error, KeyGroup, KeyGroups, KeyShape, Limits, Millis,
+    Model, Mutation, Name, OpenRequest, Options, Ownership, Resources, Result, ScanRequest, StateId, StateSpec, Store,
     Unclean, collect,
 };
 use statehold_rocksdb::RocksDbBackend;
@@ -34,6 +34,8 @@ impl BlockingPool for Threads {
 /// A cut's files, as an archive on the same disk has them.
 struct Kept {
     groups: KeyGroups,
+    now: Millis,
+    incarnation: u32,
     dir: PathBuf,
     bytes: u64,
 }
@@ -92,7 +94,7 @@ async fn keep(name: &str, store: &dyn Store, dir: &Path, before: &[&Kept]) -> Re
         }
     }
     println!("{name:<36} {:>8.0} ms {:>8.1} MB, new {:>6.1} MB", ms(took), mb(bytes), mb(fresh));
-    Ok(Kept { groups: store.groups(), dir, bytes })
+    Ok(Kept { groups: store.groups(), now: cut.now(), incarnation: cut.incarnation(), dir, bytes })
 }
 
 /// Whether `dir` has a file with these bytes, under whatever name.
@@ -119,7 +121,7 @@ async fn recover(name: &str, dir: &Path, groups: KeyGroups, parts: &[&Kept]) -> 
     let began = Instant::now();
     let mut loader = door(&*store)?.loader(groups).await?;
     for part in parts {
-        let folder = loader.part(part.groups)?;
+        let folder = loader.part(part.groups, part.now, part.incarnation)?;
         for entry in fs::read_dir(&part.dir).map_err(disk)? {
             let entry = entry.map_err(disk)?;
             fs::hard_link(entry.path(), folder.join(entry.file_name())).map_err(disk)?;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use statehold_core::{KeyGroups, NativeArchive, NativeCut, NativeLoader, Result, Store};
+use statehold_core::{KeyGroups, Millis, NativeArchive, NativeCut, NativeLoader, Result, Store};
 use tempfile::TempDir;
 
 use crate::failure::{Failure, ensure, ensure_eq};
@@ -11,6 +11,9 @@ use crate::failure::{Failure, ensure, ensure_eq};
 pub(crate) struct Kept {
     pub(crate) groups: KeyGroups,
     pub(crate) names: Vec<String>,
+    /// The cut's.
+    now: Millis,
+    incarnation: u32,
     dir: TempDir,
 }
 
@@ -44,7 +47,7 @@ impl Kept {
             fs::copy(&file.path, dir.path().join(&file.name))?;
         }
         let names = cut.files().iter().map(|file| file.name.clone()).collect();
-        Ok(Self { groups: store.groups(), names, dir })
+        Ok(Self { groups: store.groups(), names, now: cut.now(), incarnation: cut.incarnation(), dir })
     }
 
     /// Gives the files to `loader`, but for those that are left out. Answers the folder.
@@ -53,7 +56,7 @@ impl Kept {
         loader: &mut dyn NativeLoader,
         left_out: &[&str],
     ) -> std::result::Result<PathBuf, Failure> {
-        let folder = loader.part(self.groups)?;
+        let folder = loader.part(self.groups, self.now, self.incarnation)?;
         ensure_eq!(fs::read_dir(&folder)?.count(), 0, "the files in a folder for a part");
         for name in self.names.iter().filter(|name| !left_out.contains(&name.as_str())) {
             fs::copy(self.dir.path().join(name), folder.join(name))?;

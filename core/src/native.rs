@@ -61,11 +61,13 @@ pub trait NativeLoader: Send {
     /// A private, empty folder on the store's own file system for one archived part, of a store that had
     /// `groups`. The caller puts all files of the part there, under their names, verified and synced; hard
     /// links are welcome, as the loader never writes into a file given to it. Parts do not overlap.
+    /// `now` and `incarnation` are those of [the cut](NativeCut::now), whose files need not hold them.
     ///
     /// # Errors
-    /// - `InvalidInput`: another `key_groups`, or groups that a part before had.
+    /// - `InvalidInput`: another `key_groups`, or groups that a part before had; an incarnation that no store can
+    ///   go on above.
     /// - `ResourceExhausted`, `Unavailable`: the folder cannot be made.
-    fn part(&mut self, groups: KeyGroups) -> Result<PathBuf>;
+    fn part(&mut self, groups: KeyGroups, now: Millis, incarnation: u32) -> Result<PathBuf>;
 
     /// Opens the parts, keeps the rows of the loader's groups, joins them and switches to them in one
     /// atomic step, durably, above all incarnations, ordinals and instants of the old content and of the

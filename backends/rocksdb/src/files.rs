@@ -50,6 +50,8 @@ impl FileEngine for RocksEngine {
         // What is kept must stay as it is, and looking at a cut must not open all of its files.
         options.set_disable_auto_compactions(true);
         options.set_max_open_files(PART_FILES);
+        // To start as many threads as RocksDB wants takes longer than to open the few that are opened at once.
+        options.set_max_file_opening_threads(1);
         options.set_max_subcompactions(SUBCOMPACTIONS);
         let db = open_db(&setup, folder, access == Access::Read).map_err(translate)?;
         Self::new(db, setup, Arc::clone(&self.memory), self.own_cache, None)

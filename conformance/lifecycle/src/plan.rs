@@ -42,7 +42,7 @@ const fn life_2_a_job_killed_at_any_step_of_a_checkpoint() -> Plan {
         owners: 1,
         ops: &[AS_LEFT, Op::Write(1), Op::Take(1), Op::Close, AS_LEFT, Op::Write(2), Op::Take(2), Op::Write(3)],
         meets: &["claim.append", "claim.appended", "complete.append", "complete.appended"],
-        meets_native: &["cut.linked", "object.linked"],
+        meets_native: &["cut.linked", "object.linked", "object.copied", "object.stored"],
         claims: true,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use statehold_core::{ErrorKind, KeyGroups, Model, Ownership, ScanRequest};
+use statehold_core::{ErrorKind, KeyGroups, Millis, Model, Ownership, ScanRequest};
 
 use super::recover::{filled, spoil};
 use crate::{
@@ -348,7 +348,7 @@ async fn life_5_what_a_crash_leaves_goes_at_the_next_open(cx: &Context) -> Verdi
     let store = kv.store.clone();
     let (kept, left) = (Kept::of(&*store).await?, cut(&*store).await?);
     let mut loader = loaded(&*store, store.groups(), &[]).await?;
-    let folder = loader.part(store.groups())?;
+    let folder = loader.part(store.groups(), Millis(0), 0)?;
     std::fs::write(folder.join("file"), "half of a part")?;
     let mut paths: Vec<_> = left.files().iter().map(|file| file.path.clone()).collect();
     paths.push(folder);

@@ -1,4 +1,5 @@
-//! LIFE-6 and LIFE-7 of stores that declare native archives: parts in other ranges and among other forms.
+//! KV-6, LIFE-6 and LIFE-7 of stores that declare native archives: the cut's time, parts in other ranges and among
+//! other forms.
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub(super) const CASES: &[Case] = cases![Functional:
+    kv_6_a_clock_that_goes_back_revives_nothing_after_a_native_cut(Native, Ttl, Persistent),
     life_6_native_parts_recover_into_other_ranges(Native),
     life_6_parts_that_disagree_or_do_not_fit_are_refused(Native),
     life_6_after_a_scale_out_no_file_has_rows_outside(Native),
@@ -58,6 +60,28 @@ async fn recovered(cx: &Context, groups: KeyGroups, parts: &[&Kept]) -> Result<T
     let needed: Vec<&Kept> = parts.iter().filter(|part| part.groups.overlaps(&groups)).copied().collect();
     restore(&store, &needed).await?;
     Ok(There { store, _site: site })
+}
+
+async fn kv_6_a_clock_that_goes_back_revives_nothing_after_a_native_cut(cx: &Context) -> Verdict {
+    let kv = cx.state(Model::Kv, |s| s.ttl = true).await?;
+    let then = Millis(START.0 + 100);
+    kv.put_until("key", "value", then).await?;
+    cx.clock.set(then);
+    let kept = Kept::of(&*kv.store).await?;
+    cx.clock.set(START);
+    let there = cx.elsewhere()?;
+    let other = there.open().await?;
+    restore(&other, &[&kept]).await?;
+    let reopened = cx.reopen(kv.store.clone()).await?;
+    for (store, what) in [(other, "that the cut was recovered into"), (reopened, "that was cut and opened again")] {
+        ensure!(store.now() >= then, "the time of the store {what} went back to {:?}", store.now());
+        ensure_eq!(
+            kv.again(&store).await?.get("key").await?,
+            None,
+            "`key`, expired before the cut, in the store {what}"
+        );
+    }
+    Ok(())
 }
 
 async fn life_6_native_parts_recover_into_other_ranges(cx: &Context) -> Verdict {
@@ -121,9 +145,12 @@ async fn life_6_parts_that_disagree_or_do_not_fit_are_refused(cx: &Context) -> V
     wrong.groups = KeyGroups::new(0..4, 4)?;
     refused(published(store, &[&wrong]).await?, ErrorKind::InvalidInput, "a part that is not of all groups")?;
     let mut loader = door(&**store)?.loader(store.groups()).await?;
-    refused(loader.part(KeyGroups::new(0..2, 8)?), ErrorKind::InvalidInput, "a part of another `key_groups`")?;
-    loader.part(KeyGroups::new(0..3, 4)?)?;
-    refused(loader.part(KeyGroups::new(2..4, 4)?), ErrorKind::InvalidInput, "parts that overlap")?;
+    let mut part = |range, total| loader.part(KeyGroups::new(range, total)?, START, 0);
+    refused(part(0..2, 8), ErrorKind::InvalidInput, "a part of another `key_groups`")?;
+    part(0..3, 4)?;
+    refused(part(2..4, 4), ErrorKind::InvalidInput, "parts that overlap")?;
+    let unheard_of = loader.part(KeyGroups::new(3..4, 4)?, START, u32::MAX);
+    refused(unheard_of, ErrorKind::InvalidInput, "an incarnation that nothing is above")?;
     let foreign = door(&**store)?.loader(KeyGroups::new(0..2, 8)?).await.map(drop);
     refused(foreign, ErrorKind::InvalidInput, "a loader of another `key_groups`")?;
     ensure_eq!(kv.get("key").await?, Some(bytes("stays")), "`key` after the refusals");

@@ -205,6 +205,14 @@ impl<E: Engine> Inner<E> {
     }
 }
 
+/// Refuses an incarnation that nothing can be above.
+pub(super) fn check_incarnation(incarnation: u32) -> Result<()> {
+    Head::above(incarnation, "incarnations").map(drop).map_err(|_| {
+        Error::invalid(format!("incarnation {incarnation} is above what a store can keep"))
+            .advise(format!("incarnations end at {}", Head::MAX_EPOCH))
+    })
+}
+
 impl<E: Engine> OrderedLoader<E> {
     fn take(&mut self) -> Result<Loaded> {
         self.loaded.take().ok_or_else(|| {
@@ -251,10 +259,7 @@ impl<E: Engine> Loader for OrderedLoader<E> {
     }
 
     fn floor(&mut self, now: Millis, incarnation: u32) -> Result<()> {
-        Head::above(incarnation, "incarnations").map_err(|_| {
-            Error::invalid(format!("incarnation {incarnation} is above what a store can keep"))
-                .advise(format!("incarnations end at {}", Head::MAX_EPOCH))
-        })?;
+        check_incarnation(incarnation)?;
         let mut loaded = self.take()?;
         loaded.now = loaded.now.max(now);
         loaded.incarnation = loaded.incarnation.max(incarnation);

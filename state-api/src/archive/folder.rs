@@ -136,6 +136,11 @@ impl Folder {
         self.local.is_some()
     }
 
+    /// Where this folder is on this machine, if it is.
+    pub(super) fn local_folder(&self) -> Option<PathBuf> {
+        self.local.as_ref()?.path_to_filesystem(&self.path).ok()
+    }
+
     /// Where a file of this folder is on this machine, if it is.
     pub(super) fn local_file(&self, name: &str) -> Option<PathBuf> {
         self.local.as_ref()?.path_to_filesystem(&self.file(name)).ok()

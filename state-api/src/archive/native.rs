@@ -1,8 +1,6 @@
 //! Parts made of an engine's own files (contract LIFE-3, LIFE-6): stored once by content, linked where archive and
 //! store share a file system.
 
-use std::fs::File;
-
 use futures::{StreamExt, TryStreamExt, stream};
 use statehold_core::{Error, ErrorKind, KeyGroups, NativeCut, NativeFile, Result, Store};
 
@@ -10,13 +8,16 @@ use super::{
     Archive,
     checkpoint::CheckpointId,
     claim::Claim,
-    object::local,
+    object::sync,
     parent::Shared,
-    part::{Floor, Form, Object, Part, PartState, total},
+    part::{Floor, Form, Object, ObjectName, Part, PartState, total},
 };
 
 /// Files that are hashed, stored or fetched at once.
 const FILES: usize = 4;
+
+/// In the names of copies that are not objects yet: no content has it.
+const NOBODYS: blake3::Hash = blake3::Hash::from_bytes([0; 32]);
 
 impl Archive {
     /// Stores a cut's files, but for those that the parent has already.
@@ -33,7 +34,7 @@ impl Archive {
         let send = |file: &NativeFile| {
             let file = file.clone();
             async move {
-                let hash = self.objects.hash_file(cut.session(), &file).await?;
+                let (hash, copy) = self.hash_or_copy(claim, cut.session(), &file, shared).await?;
                 let like = |name| Object {
                     name,
                     file: Some(file.name.clone()),
@@ -45,14 +46,21 @@ impl Archive {
                 if let Some(there) = shared.find_file(hash, file.bytes)
                     && self.objects.is_there(there).await?
                 {
+                    if let Some(copy) = copy {
+                        self.objects.delete(&copy).await?;
+                    }
                     return Ok((like(there.name), 0));
                 }
                 let object = like(claim.name(hash));
-                self.objects.put_file(&object, &file).await?;
+                match copy {
+                    Some(copy) => self.objects.rename(&copy, &object.name).await?,
+                    None => self.objects.put_file(&object, &file, &claim.name(NOBODYS)).await?,
+                }
                 Ok::<_, Error>((object, file.bytes))
             }
         };
         let sent: Vec<(Object, u64)> = stream::iter(cut.files()).map(send).buffered(FILES).try_collect().await?;
+        self.objects.sync().await?;
         self.objects.forget_all_but(cut);
         let state = |spec: &statehold_core::StateSpec| PartState { spec: spec.clone(), rows: None, bytes: None };
         Ok(Part {
@@ -70,6 +78,27 @@ impl Archive {
         })
     }
 
+    /// A file's hash, and the copy that was made meanwhile where one will be wanted and can be.
+    async fn hash_or_copy(
+        &self,
+        claim: &Claim,
+        session: &str,
+        file: &NativeFile,
+        shared: &Shared,
+    ) -> Result<(blake3::Hash, Option<ObjectName>)> {
+        if let Some(hash) = self.objects.known(session, file) {
+            return Ok((hash, None));
+        }
+        let copied = if self.objects.copies(file) && !shared.may_have(file) {
+            let aside = claim.name(NOBODYS);
+            (self.objects.copy_file(&aside, file).await?, Some(aside))
+        } else {
+            (self.objects.hash_file(file).await?, None)
+        };
+        self.objects.remember(session, file, copied.0);
+        Ok(copied)
+    }
+
     /// Makes a store what native parts hold.
     pub(super) async fn load_native(&self, parts: &[&Part], store: &dyn Store, groups: KeyGroups) -> Result<()> {
         let formats: Vec<&str> = parts.iter().filter_map(|p| p.native()).collect();
@@ -84,7 +113,7 @@ impl Archive {
         let mut loader = native.loader(groups).await?;
         let mut folders = Vec::new();
         for part in parts {
-            let folder = loader.part(part.groups.checked()?)?;
+            let folder = loader.part(part.groups.checked()?, part.floor.now(), part.floor.incarnation)?;
             folders.push(folder.clone());
             let fetch = |object: &Object| {
                 let (object, folder) = (object.clone(), folder.clone());
@@ -95,8 +124,7 @@ impl Archive {
                 }
             };
             stream::iter(&part.objects).map(fetch).buffer_unordered(FILES).try_collect::<Vec<()>>().await?;
-            let sync = move || File::open(&folder).and_then(|f| f.sync_all()).map_err(|e| local("sync", &folder, e));
-            self.resources.blocking(sync).await?;
+            self.resources.blocking(move || sync(&folder)).await?;
         }
         let kept = loader.publish().await?;
         if let Some((part, _)) = parts.iter().zip(folders).find(|(_, folder)| *folder == kept.folder) {

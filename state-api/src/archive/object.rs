@@ -1,6 +1,7 @@
 //! [`Objects`]: the content of checkpoints, in files that are written once and named by their hash.
 
 mod files;
+mod local;
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
 use parking_lot::Mutex;
 use statehold_core::{Error, ErrorKind, Resources, Result, step};
 
-pub(super) use files::local;
+pub(super) use local::{local, sync};
 
 use super::{
     chunks::{CHUNK_BYTES, Chunks},

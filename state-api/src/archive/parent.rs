@@ -1,8 +1,8 @@
 //! [`Parent`]: the checkpoint that a new one builds on, and whose objects it shares.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use statehold_core::{Error, ErrorKind, KeyGroups, Result};
+use statehold_core::{Error, ErrorKind, KeyGroups, NativeFile, Result};
 
 use super::{
     Archive,
@@ -22,6 +22,8 @@ pub(super) struct Parent {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     by_hash: HashMap<blake3::Hash, Object>,
+    /// Names and sizes of those that are an engine's own files.
+    files: HashSet<(String, u64)>,
     /// From the first to the last group of each object.
     ends: BTreeMap<u16, u16>,
 }
@@ -33,6 +35,7 @@ impl Parent {
         let objects = || parts.clone().flat_map(|p| &p.objects).filter(|o| o.overlaps(groups));
         Shared {
             by_hash: objects().map(|o| (o.name.hash, o.clone())).collect(),
+            files: objects().filter_map(|o| Some((o.file.clone()?, o.bytes))).collect(),
             ends: objects().filter(|o| o.file.is_none()).map(|o| (o.first_group, o.last_group)).collect(),
         }
     }
@@ -58,6 +61,11 @@ impl Shared {
     /// The object that is already stored with the content of a file.
     pub(super) fn find_file(&self, hash: blake3::Hash, bytes: u64) -> Option<&Object> {
         self.by_hash.get(&hash).filter(|o| o.file.is_some() && o.bytes == bytes)
+    }
+
+    /// Whether a file of this name and size is stored, whatever its content.
+    pub(super) fn may_have(&self, file: &NativeFile) -> bool {
+        self.files.contains(&(file.name.clone(), file.bytes))
     }
 
     /// The last group of the object that began with the group `first`.

@@ -132,8 +132,9 @@ impl StateManager {
 
     async fn cut_as(&self, form: CheckpointForm, id: CheckpointId, metadata: &Metadata) -> Result<PendingCheckpoint> {
         let archive = self.checkpoints()?.clone();
-        // Less is left to commit, and to write into files, while writers wait.
-        for runtime in self.0.stores.values() {
+        // Less is left to commit, and to write into files, while writers wait: the second time only what was written
+        // during the first.
+        for runtime in self.0.stores.values().cycle().take(2 * self.0.stores.len()) {
             runtime.flush().await?;
             if let Some(native) = runtime.store.native().filter(|_| form == CheckpointForm::Native) {
                 native.ready().await?;

@@ -146,3 +146,40 @@ async fn life_7_from_memory_to_rocksdb_and_back() {
     carry(&*rocksdb, &*memory).await;
     rocksdb.close().await.unwrap();
 }
+
+/// Files cannot be linked from the temporary folder to memory, nor back.
+#[cfg(all(feature = "rocksdb", target_os = "linux"))]
+#[tokio::test]
+async fn life_3_an_archive_on_another_file_system_has_copies_and_gives_them_back() {
+    use std::os::unix::fs::MetadataExt;
+
+    use statehold::archive::{Archive, CheckpointForm};
+
+    let (disk, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+    assert_ne!(disk.path().metadata().unwrap().dev(), memory.path().metadata().unwrap().dev());
+    let store = async |name: &str| {
+        let path = disk.path().join(name);
+        open(&statehold_rocksdb::RocksDbBackend::new(), Options::new().with("path", path.to_str().unwrap())).await
+    };
+    let url = format!("file://{}", memory.path().display());
+    let (first, second) = (store("first").await, store("second").await);
+    fill(&*first).await;
+    let mut sizes = Vec::new();
+    for id in 1..=3 {
+        // Opened anew, so that no hash is remembered.
+        let archive = Archive::open(&url, &"orders".parse().unwrap(), &resources()).await.unwrap();
+        let claim = archive.claim(groups(), "test", (id > 1).then_some(CheckpointId(id - 1))).await.unwrap();
+        let cut = Cut::take_as(CheckpointForm::Native, &[("local", &*first)]).await.unwrap();
+        sizes.push(archive.write(&claim, CheckpointId(id), &Metadata::new(), cut).await.unwrap().summary.new_bytes);
+        archive.verify(Select::Latest).await.unwrap();
+        archive.recover_into(Select::Latest, "local", &*second, groups()).await.unwrap();
+        assert!(everything(&*first).await == everything(&*second).await, "the stores differ after checkpoint {id}");
+    }
+    assert!(sizes[2] < sizes[0] / 2, "what did not change was stored again: {sizes:?}");
+    let objects = std::fs::read_dir(memory.path().join("orders/objects")).unwrap();
+    let names: Vec<_> = objects.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().all(|name| !name.starts_with("000000")), "a copy without its name stays: {names:?}");
+    for store in [first, second] {
+        store.close().await.unwrap();
+    }
+}

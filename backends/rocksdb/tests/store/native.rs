@@ -26,7 +26,7 @@ fn recovered(place: &Place, groups: KeyGroups, parts: &[(KeyGroups, &dyn NativeC
     let store = open(&OpenRequest { groups, ..place.request.clone() }).unwrap();
     let mut loader = block_on(store.native().unwrap().loader(groups)).unwrap();
     for (groups, part) in parts {
-        let folder = loader.part(*groups).unwrap();
+        let folder = loader.part(*groups, part.now(), part.incarnation()).unwrap();
         for file in part.files() {
             fs::hard_link(&file.path, folder.join(&file.name)).unwrap();
         }

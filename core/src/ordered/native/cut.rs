@@ -26,10 +26,10 @@ struct Cut {
 /// Commits are not held up: which instant the files are of is read from them.
 pub(super) fn take<E: FileEngine>(inner: &Arc<Inner<E>>, name: &str) -> Result<impl NativeCut + use<E>> {
     inner.check_writable()?;
+    let now = inner.clock.now();
+    inner.clock.raise(now);
     {
         let mut writer = inner.lock();
-        let now = inner.clock.now();
-        inner.raise_floor(&mut writer, now)?;
         // Who recovers the cut must go on above all ordinals that were handed out.
         let session = session_of(inner.ordinals.load(Ordering::Acquire));
         if session > writer.head.session {
@@ -42,9 +42,12 @@ pub(super) fn take<E: FileEngine>(inner: &Arc<Inner<E>>, name: &str) -> Result<i
     let files = engine.link(folder.path())?;
     step("cut.linked");
     let linked = engine.open_files(folder.path(), Access::Read)?;
-    let head = open::head(&linked)?;
+    let mut head = open::head(&linked)?;
     head.check(inner.groups)?;
+    head.floor = head.floor.max(now.0);
     let mut states: Vec<_> = open::states(&linked)?.iter().map(|state| (*state.spec).clone()).collect();
+    // Not before the link, which would have to write it into a file of its own. The cut itself says it.
+    inner.raise_floor(&mut inner.lock(), now)?;
     states.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(Cut { files, states, head, session: engine.session().to_owned(), _folder: folder })
 }

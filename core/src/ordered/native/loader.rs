@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use super::{super::files::folder_in, folder::Folder, join::join, part::Given, switch};
 use crate::{
-    Error, KeptFiles, KeyGroups, NativeLoader, Result,
+    Error, KeptFiles, KeyGroups, Millis, NativeLoader, Result,
     ordered::{
         FileEngine,
         inner::{Inner, Writer},
-        load::superseded,
+        load::{check_incarnation, superseded},
     },
     step,
 };
@@ -24,6 +24,8 @@ struct Loader<E: FileEngine> {
     number: u64,
     folder: Folder,
     parts: Vec<Given>,
+    /// The greatest of all cuts.
+    floor: (Millis, u32),
 }
 
 /// A newer load takes the place of an older one, whichever way it loads.
@@ -41,7 +43,7 @@ pub(super) fn begin<E: FileEngine>(
     writer.loader = number;
     inner.clear_leftovers(&mut writer)?;
     let folder = Folder::at(folder_in(&*inner.engine()?, name), &inner.resources);
-    Ok(Loader { inner: Arc::clone(inner), groups, number, folder, parts: Vec::new() })
+    Ok(Loader { inner: Arc::clone(inner), groups, number, folder, parts: Vec::new(), floor: (Millis(0), 0) })
 }
 
 impl<E: FileEngine> Loader<E> {
@@ -92,7 +94,7 @@ impl<E: FileEngine> Loader<E> {
         self.check_whole()?;
         self.parts.retain(|part| !part.keep.is_empty());
         let inner = Arc::clone(&self.inner);
-        let (joined, mut writer) = if self.groups == inner.groups {
+        let (mut joined, mut writer) = if self.groups == inner.groups {
             self.check(&inner.lock())?;
             // The long part, before anybody has to wait for it.
             let joined = join(&*inner.engine()?, std::mem::take(&mut self.parts), &self.folder)?;
@@ -107,6 +109,9 @@ impl<E: FileEngine> Loader<E> {
         };
         step("native.joined");
         self.check(&writer)?;
+        let (Millis(now), incarnation) = self.floor;
+        let above = &mut joined.above;
+        (above.floor, above.incarnation) = (above.floor.max(now), above.incarnation.max(incarnation));
         let folder = joined.path.clone();
         switch::to(&inner, &mut writer, joined)?;
         Ok(KeptFiles { session: inner.engine()?.session().to_owned(), folder })
@@ -115,10 +120,12 @@ impl<E: FileEngine> Loader<E> {
 
 #[async_trait]
 impl<E: FileEngine> NativeLoader for Loader<E> {
-    fn part(&mut self, groups: KeyGroups) -> Result<PathBuf> {
-        let given = self.given(groups).map_err(|e| self.inner.named(e))?;
+    fn part(&mut self, groups: KeyGroups, now: Millis, incarnation: u32) -> Result<PathBuf> {
+        let given = check_incarnation(incarnation).and_then(|()| self.given(groups));
+        let given = given.map_err(|e| self.inner.named(e))?;
         let path = given.path.clone();
         self.parts.push(given);
+        self.floor = (self.floor.0.max(now), self.floor.1.max(incarnation));
         Ok(path)
     }
 

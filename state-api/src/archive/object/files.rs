@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
@@ -11,23 +11,20 @@ use bytes::Bytes;
 use object_store::{ObjectStoreExt, WriteMultipart};
 use statehold_core::{Error, NativeCut, NativeFile, Result, step};
 
-use super::Objects;
+use super::{
+    Objects,
+    local::{copy, is_same_device, link, local},
+};
 use crate::archive::{
     chunks::{CHUNK_BYTES, Chunks},
     error::failed,
-    part::Object,
+    part::{Object, ObjectName},
 };
 
 /// A file up to this size is sent in one piece.
 const ONE_PIECE: u64 = 8 << 20;
 /// Pieces of an upload that are under way at once.
 const PIECES: usize = 2;
-
-/// A failure of this machine's file system.
-pub(in crate::archive) fn local(doing: &str, path: &Path, cause: io::Error) -> Error {
-    let cause = object_store::Error::Generic { store: "file system", source: cause.into() };
-    failed(doing, &path.display().to_string(), cause)
-}
 
 fn pieces_of(path: &Path, mut take: impl FnMut(Bytes) -> Result<()>) -> Result<()> {
     let read = |e| local("read", path, e);
@@ -51,32 +48,37 @@ fn hash_of(path: &Path) -> Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
-/// Links `from` as `to`, durably. `false` where that cannot be done and a copy is wanted.
-fn link(from: &Path, to: &Path) -> Result<bool> {
-    let Some(folder) = to.parent() else { return Ok(false) };
-    fs::create_dir_all(folder).map_err(|e| local("make", folder, e))?;
-    match fs::hard_link(from, to) {
-        Ok(()) => File::open(folder).and_then(|f| f.sync_all()).map(|()| true).map_err(|e| local("sync", folder, e)),
-        Err(_) => Ok(false),
+/// The file `to` with the content of `from`, its hash, and what was done.
+fn link_or_copy(from: &Path, to: &Path, bytes: u64) -> Result<(blake3::Hash, &'static str)> {
+    if is_same_device(from, to) {
+        let hash = hash_of(from)?;
+        if link(from, to)? {
+            return Ok((hash, "file.linked"));
+        }
     }
+    // One that is longer or shorter has another hash.
+    Ok((copy(from, to, bytes)?.0, "file.fetched"))
 }
 
 impl Objects {
-    /// The hash of a cut's file, read only if this session has not told it before.
-    pub(in crate::archive) async fn hash_file(&self, session: &str, file: &NativeFile) -> Result<blake3::Hash> {
+    /// The hash of a cut's file that this session has told before.
+    pub(in crate::archive) fn known(&self, session: &str, file: &NativeFile) -> Option<blake3::Hash> {
         let key = (session.to_owned(), file.name.clone());
-        if file.stable
-            && let Some((bytes, hash)) = self.hashes.lock().get(&key)
-            && *bytes == file.bytes
-        {
-            return Ok(*hash);
-        }
+        let (bytes, hash) = self.hashes.lock().get(&key).copied().filter(|_| file.stable)?;
+        (bytes == file.bytes).then_some(hash)
+    }
+
+    /// The hash of a cut's file.
+    pub(in crate::archive) async fn hash_file(&self, file: &NativeFile) -> Result<blake3::Hash> {
         let path = file.path.clone();
-        let hash = self.resources.blocking(move || hash_of(&path)).await?;
+        self.resources.blocking(move || hash_of(&path)).await
+    }
+
+    /// Remembers a hash, unless the file may change.
+    pub(in crate::archive) fn remember(&self, session: &str, file: &NativeFile, hash: blake3::Hash) {
         if file.stable {
-            self.hashes.lock().insert(key, (file.bytes, hash));
+            self.hashes.lock().insert((session.to_owned(), file.name.clone()), (file.bytes, hash));
         }
-        Ok(hash)
     }
 
     /// Remembers what files of a session are that were fetched and checked: they need not be read again.
@@ -95,17 +97,25 @@ impl Objects {
         self.hashes.lock().retain(|(session, name), _| session != cut.session() || names.contains(name.as_str()));
     }
 
-    /// Stores a file as an object. On `Ok` its size and hash are confirmed.
-    pub(in crate::archive) async fn put_file(&self, object: &Object, file: &NativeFile) -> Result<()> {
-        // Files that stay as they are were synced by the engine; a link has the bytes that were hashed.
-        if file.stable
-            && let Some(to) = self.folder.local_file(&object.name.to_string())
-        {
+    /// Stores a file as an object; `aside` is a name that no part gives. On `Ok` its size and hash are confirmed, and
+    /// behind a [`Objects::sync`] it survives power loss.
+    pub(in crate::archive) async fn put_file(
+        &self,
+        object: &Object,
+        file: &NativeFile,
+        aside: &ObjectName,
+    ) -> Result<()> {
+        if let Some(to) = self.folder.local_file(&object.name.to_string()) {
+            // Files that stay as they are were synced by the engine; a link has the bytes that were hashed.
             let from = file.path.clone();
-            if self.resources.blocking(move || link(&from, &to)).await? {
+            if file.stable && self.resources.blocking(move || link(&from, &to)).await? {
                 step("object.linked");
                 return Ok(());
             }
+            if self.copy_file(aside, file).await? != object.name.hash {
+                return Err(self.corrupt(object, "was read with another hash the second time"));
+            }
+            return self.rename(aside, &object.name).await;
         }
         if file.bytes <= ONE_PIECE {
             let path = file.path.clone();
@@ -141,19 +151,16 @@ impl Objects {
         upload.finish().await.map(drop).map_err(unwritable)
     }
 
-    /// Puts an object's content into the file `to`, checked and synced.
+    /// Puts an object's content into the file `to`, checked and synced but for its folder.
     pub(in crate::archive) async fn get_file(&self, object: &Object, to: PathBuf) -> Result<()> {
         if let Some(from) = self.folder.local_file(&object.name.to_string()).filter(|from| from.exists()) {
-            let (there, linked) = (from.clone(), to.clone());
-            let job = move || Ok((hash_of(&there)?, link(&there, &linked)?));
-            let (hash, linked) = self.resources.blocking(job).await?;
+            let bytes = object.bytes;
+            let (hash, how) = self.resources.blocking(move || link_or_copy(&from, &to, bytes)).await?;
             if hash != object.name.hash {
                 return Err(self.corrupt(object, "does not have its hash"));
             }
-            if linked {
-                step("file.linked");
-                return Ok(());
-            }
+            step(how);
+            return Ok(());
         }
         let file = File::create_new(&to).map_err(|e| local("make", &to, e))?;
         let write =

@@ -30,7 +30,9 @@ async fn own_3_a_commit_that_the_server_gives_up_is_late_and_not_in() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_5_a_deadlock_is_tried_again_and_the_commit_is_in_once() {
     let server = PostgresServer::start().unwrap();
-    let store = open(options(&server.url())).await.unwrap();
+    // One session, so that the second commit is not its first: that one reads what the markers' table is like before
+    // it locks anything, and waits there.
+    let store = open(options(&server.url()).with("pool", 1)).await.unwrap();
     let log = Log::in_group(store, 0).await.unwrap();
     log.append(1).await.unwrap();
     let (mut one, mut watcher) = (admin(&server).await, admin(&server).await);
