@@ -11,7 +11,7 @@ use object_store::{Error as StoreError, ObjectStoreExt, PutMode, PutOptions};
 use parking_lot::Mutex;
 use statehold_core::{Error, ErrorKind, Resources, Result, step};
 
-pub(super) use local::{local, sync};
+pub(super) use local::sync;
 
 use super::{
     chunks::{CHUNK_BYTES, Chunks},

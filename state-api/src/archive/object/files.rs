@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use object_store::{ObjectStoreExt, WriteMultipart};
-use statehold_core::{Error, NativeCut, NativeFile, Result, step};
+use statehold_core::{NativeCut, NativeFile, Result, step};
 
 use super::{
     Objects,

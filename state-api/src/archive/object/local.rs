@@ -12,7 +12,7 @@ use super::Objects;
 use crate::archive::{chunks::CHUNK_BYTES, error::failed, part::ObjectName};
 
 /// A failure of this machine's file system.
-pub(in crate::archive) fn local(doing: &str, path: &Path, cause: io::Error) -> Error {
+pub(super) fn local(doing: &str, path: &Path, cause: io::Error) -> Error {
     let cause = object_store::Error::Generic { store: "file system", source: cause.into() };
     failed(doing, &path.display().to_string(), cause)
 }
