@@ -163,9 +163,12 @@ impl<E: Engine> Inner<E> {
                 rest = true;
             }
         }
+        // Writer before engine: a switch of files waits for the one with the other in hand.
+        drop(engine);
         let writer = self.lock();
         self.check_loader(&writer, number)?;
         if rest {
+            let engine = self.engine()?;
             self.write(&engine, &mut batch, WriteLevel::Unlogged, true)?;
         }
         step("load.rows");

@@ -166,7 +166,9 @@ impl Log {
         }
         let path = self.folder.file(&file_name(record.number));
         match self.folder.store().put_opts(&path, bytes.into(), PutOptions::from(PutMode::Create)).await {
-            Err(StoreError::AlreadyExists { .. }) => self.proven.store(true, Ordering::Release),
+            Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {
+                self.proven.store(true, Ordering::Release);
+            }
             Ok(_) => {
                 let name = self.folder.show(&file_name(record.number));
                 let what = format!("the object store has no conditional puts: it overwrote the log record `{name}`");

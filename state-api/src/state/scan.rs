@@ -14,6 +14,8 @@ use futures::{
 };
 use statehold_core::{Error, KeyGroup, PageLimit, Position, Reads as _, Result, Row, ScanRequest};
 
+use tokio::{runtime::Handle, task::JoinHandle};
+
 use super::core::StateCore;
 
 /// The order of a state's scan.
@@ -64,6 +66,21 @@ async fn page(core: &StateCore, (group, after): Place, limit: PageLimit, want: W
 const FIRST_ROWS: usize = 256;
 const MORE_ROWS: usize = 4096;
 
+/// A page that is being read; nobody wants it any more when it is dropped.
+struct Task(JoinHandle<Result<Found>>);
+
+impl Task {
+    async fn found(mut self) -> Result<Found> {
+        (&mut self.0).await.map_err(|e| Error::internal("a page was not read to its end").because(e))?
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Reads a page while the rows of the one before are used.
 struct Pages<G> {
     core: Arc<StateCore>,
@@ -79,9 +96,11 @@ impl<G: Iterator<Item = KeyGroup>> Pages<G> {
         let (core, group, limit, want) = (Arc::clone(&self.core), place.0, self.limit, self.want);
         self.limit.rows = MORE_ROWS;
         let mut page = async move { page(&core, place, limit, want).await }.boxed();
-        // Asked once, it is under way on the pool or with the server.
-        if let Some(found) = (&mut page).now_or_never() {
-            page = future::ready(found).boxed();
+        // What has to be waited for goes on by itself: whoever holds the stream must hold no connection.
+        match (&mut page).now_or_never() {
+            Some(found) => page = future::ready(found).boxed(),
+            None if Handle::try_current().is_ok() => page = Task(tokio::spawn(page)).found().boxed(),
+            None => {}
         }
         self.ahead = Some((group, page));
     }

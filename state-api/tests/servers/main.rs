@@ -15,6 +15,7 @@ mod pairs;
 mod postgres;
 mod proxy;
 mod redis;
+mod scans;
 mod secrets;
 mod server;
 mod support;

@@ -46,10 +46,13 @@ pub(super) fn take<E: FileEngine>(inner: &Arc<Inner<E>>, name: &str) -> Result<i
     head.check(inner.groups)?;
     head.floor = head.floor.max(now.0);
     let mut states: Vec<_> = open::states(&linked)?.iter().map(|state| (*state.spec).clone()).collect();
+    let session = engine.session().to_owned();
+    // Writer before engine: a switch of files waits for the one with the other in hand.
+    drop(engine);
     // Not before the link, which would have to write it into a file of its own. The cut itself says it.
     inner.raise_floor(&mut inner.lock(), now)?;
     states.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(Cut { files, states, head, session: engine.session().to_owned(), _folder: folder })
+    Ok(Cut { files, states, head, session, _folder: folder })
 }
 
 impl NativeCut for Cut {

@@ -124,7 +124,8 @@ impl Group<'_> {
         Ok(rows)
     }
 
-    /// The states' numbers, row by row. Mostly all rows are of one state, which the statistics tell for nothing.
+    /// The states' numbers, row by row. Mostly all rows are of one state, which the statistics tell for nothing: of
+    /// these two columns they are believed, as whoever could forge them could forge the rows.
     fn states(&self, labels: &[StateLabel]) -> Result<Vec<u32>> {
         if let (Some(name), Some(model)) = (self.only(0), self.only(1)) {
             return Ok(vec![label_of(labels, &mut 0, name, model)?; self.count]);
