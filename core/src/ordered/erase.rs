@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{
     Engine, EngineBatch,
-    layout::{Table, table_start},
+    layout::{Table, group_end, table_end, table_start},
 };
 use crate::{KeyGroup, KeyGroups, Result};
 
@@ -76,25 +76,24 @@ pub(super) fn first_rows<E: Engine>(
 /// one range a group where the kept ones are neighbours.
 pub(super) fn tables_except<B: EngineBatch>(batch: &mut B, groups: KeyGroups, from: Table, keep: &[Table]) {
     for group in groups.iter() {
-        let mut first = from.0;
+        let mut first = table_start(group, from).to_vec();
         for kept in keep.iter().filter(|k| k.0 >= from.0) {
-            if kept.0 > first {
-                batch.delete_range(&table_start(group, Table(first)), &table_start(group, *kept));
+            let kept_from = table_start(group, *kept);
+            if first[..] < kept_from[..] {
+                batch.delete_range(&first, &kept_from);
             }
-            first = kept.0 + 1;
+            first = table_end(group, *kept);
         }
-        batch.delete_range(&table_start(group, Table(first)), &group_end(group));
+        let end = group_end(group);
+        if first < end {
+            batch.delete_range(&first, &end);
+        }
     }
-}
-
-/// The end of all rows of a group. Groups stay below 0xFFFF.
-fn group_end(group: KeyGroup) -> [u8; 2] {
-    (group.0 + 1).to_be_bytes()
 }
 
 /// Adds to `batch` the removal of one table.
 pub(super) fn table<B: EngineBatch>(batch: &mut B, groups: KeyGroups, table: Table) {
     for group in groups.iter() {
-        batch.delete_range(&table_start(group, table), &table_start(group, Table(table.0 + 1)));
+        batch.delete_range(&table_start(group, table), &table_end(group, table));
     }
 }

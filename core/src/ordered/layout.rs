@@ -75,6 +75,20 @@ pub(super) fn table_start(group: KeyGroup, table: Table) -> [u8; PREFIX] {
     [a, b, c, d, e, f]
 }
 
+/// Where the rows of a table end, exclusively.
+pub(super) fn table_end(group: KeyGroup, table: Table) -> Vec<u8> {
+    match table.0.checked_add(1) {
+        Some(next) => table_start(group, Table(next)).to_vec(),
+        // No store gives the greatest number, but a damaged catalog may.
+        None => group_end(group),
+    }
+}
+
+/// The end of all rows of a group, exclusively. Groups stay below 0xFFFF.
+pub(super) fn group_end(group: KeyGroup) -> Vec<u8> {
+    (group.0 + 1).to_be_bytes().to_vec()
+}
+
 impl Form {
     pub(super) fn of(id: StateId, table: Table, spec: &StateSpec) -> Self {
         Self { rows: crate::Form::of(id, spec), table }

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use crate::{
     Committed, ErrorKind, KeyGroup, KeyGroups, Marker, Model, Ownership, Revision, StateId, StateSpec, WriterId,
     ordered::{
+        EngineBatch,
         catalog::State,
+        erase,
         layout::Table,
         meta::{self, Head, StoredMarker},
         testing::Bench,
@@ -116,4 +118,35 @@ fn an_engine_full_of_something_else_is_refused() {
     batch.put(b"foreign", b"row");
     engine.write(&mut batch, WriteLevel::Synced).unwrap();
     assert_eq!(bench.open().unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+/// The ranges removed.
+#[derive(Default)]
+struct Ranges(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl EngineBatch for Ranges {
+    fn put(&mut self, _key: &[u8], _value: &[u8]) {}
+    fn delete(&mut self, _key: &[u8]) {}
+    fn delete_range(&mut self, from: &[u8], to: &[u8]) {
+        self.0.push((from.to_vec(), to.to_vec()));
+    }
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[test]
+fn life_4_what_an_unfinished_load_left_goes_and_a_damaged_catalog_takes_nothing_else_along() {
+    let groups = KeyGroups::all(1).unwrap();
+    let removed = |keep: &[Table]| {
+        let mut ranges = Ranges::default();
+        erase::tables_except(&mut ranges, groups, Table(5), keep);
+        ranges.0
+    };
+    let at = |table: u32| [&[0, 0][..], &table.to_be_bytes()].concat();
+    let end = vec![0, 1];
+    assert_eq!(removed(&[Table(3)]), [(at(5), end.clone())]);
+    assert_eq!(removed(&[Table(5), Table(6), Table(9)]), [(at(7), at(9)), (at(10), end)]);
+    // A number that no store gives.
+    assert_eq!(removed(&[Table(u32::MAX)]), [(at(5), at(u32::MAX))]);
 }
