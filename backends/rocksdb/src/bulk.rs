@@ -19,9 +19,10 @@ use crate::{
     ingest::{Tables, move_into},
 };
 
-/// Bytes of rows that the writing thread is given at once, and how many such blocks may wait for it.
-const BLOCK_BYTES: usize = 256 << 10;
-const BLOCKS: usize = 4;
+/// Bytes of rows that the writing thread is given at once, the last row beyond them, and how many such blocks may wait
+/// for it. With the one it writes and the one that fills there are three: 50 MiB if each ends with the greatest value.
+const BLOCK_BYTES: usize = 512 << 10;
+const BLOCKS: usize = 1;
 
 /// A table writer borrows its options, so a thread holds both, and compresses while the next rows are read.
 /// A load that somebody forgot holds no database open.

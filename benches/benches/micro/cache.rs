@@ -1,4 +1,4 @@
-//! The cache of decoded values, by way of a manager, as it is private. `off` is the same read without one, so that
+//! The cache of values, by way of a manager, as it is private. `off` is the same read without one, so that
 //! `miss` less `off` is what looking in vain and taking in a value cost, and `off` less `hit` what a hit saves.
 
 use std::hint::black_box;
@@ -51,7 +51,7 @@ fn one<K: Key>(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, keys: &[K],
     }
 }
 
-/// A manager whose engine holds all `keys`, with nothing staged or cached.
+/// A manager whose engine holds all `keys`, with nothing staged.
 fn filled<K: Key>(keys: &[K], size: usize, cache: usize) -> Held<K> {
     let held = Held::with(ROOMY, cache);
     let all: Vec<(K, Bytes)> = keys.iter().cloned().zip(values(keys.len(), size)).collect();

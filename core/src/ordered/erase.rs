@@ -6,7 +6,7 @@ use super::{
     Engine, EngineBatch,
     layout::{Table, group_end, table_end, table_start},
 };
-use crate::{KeyGroup, KeyGroups, Result};
+use crate::{KeyGroups, Result};
 
 /// Up to so many rows are removed one by one: a range removal slows later reads of the
 /// neighbourhood down until it is compacted.

@@ -1,14 +1,16 @@
 //! [`Generation`]: one fill of a write buffer.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
+    hash::{Hash, Hasher},
     ops::Bound,
 };
 
 use bytes::Bytes;
+use hashbrown::{Equivalent, hash_map::Entry};
 
 use super::{Captured, Cleared};
-use crate::{Address, Cell, KeyGroup, Mutation, Position, ScanRange, ScanRequest, StateId};
+use crate::{Address, Cell, KeyGroup, Mutation, Position, ScanRange, ScanRequest, StateId, key::same};
 
 /// Memory that a staged record costs beyond its own bytes: its slot in a table that is two thirds full, its mutation
 /// while it is committed, and what the allocator rounds up for key and value.
@@ -28,7 +30,46 @@ struct StagedKey {
     rows: Rows,
 }
 
-type Keys = HashMap<Bytes, StagedKey, foldhash::fast::RandomState>;
+/// A key to be found in a table.
+#[derive(Clone, Copy)]
+struct Wanted<'a>(&'a [u8]);
+
+impl Hash for Wanted<'_> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Without the length: tables have only keys in them.
+        state.write(self.0);
+    }
+}
+
+impl Equivalent<InTable> for Wanted<'_> {
+    #[inline]
+    fn equivalent(&self, key: &InTable) -> bool {
+        same(self.0, &key.0)
+    }
+}
+
+/// A key in a table.
+#[derive(Debug, Clone)]
+struct InTable(Bytes);
+
+impl Hash for InTable {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Wanted(&self.0).hash(state);
+    }
+}
+
+impl PartialEq for InTable {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        Wanted(&self.0).equivalent(other)
+    }
+}
+
+impl Eq for InTable {}
+
+type Keys = hashbrown::HashMap<InTable, StagedKey, foldhash::fast::RandomState>;
 
 /// Changes folded to one a record, in no order until they are asked for in order.
 #[derive(Debug, Default)]
@@ -80,9 +121,9 @@ impl Generation {
         let value = cell.as_ref().map_or(0, |c| c.value.len());
         let fresh = charge(key.len(), sub.len(), cell.as_ref());
         let keys = self.states.entry((state, group)).or_default();
-        let Some(staged) = keys.get_mut(&key) else {
+        let Some(staged) = keys.get_mut(&Wanted(&key)) else {
             let rows = if sub.is_empty() { Rows::One(cell) } else { Rows::Many(BTreeMap::from([(sub, cell)])) };
-            keys.insert(key, StagedKey { cleared: None, rows });
+            keys.insert(InTable(key), StagedKey { cleared: None, rows });
             self.bytes += fresh;
             self.records += 1;
             return;
@@ -113,7 +154,7 @@ impl Generation {
     pub fn clear(&mut self, at: Address, cleared: Cleared) {
         let Address { group, state, key, .. } = at;
         let length = key.len();
-        let staged = match self.states.entry((state, group)).or_default().entry(key) {
+        let staged = match self.states.entry((state, group)).or_default().entry(InTable(key)) {
             Entry::Occupied(staged) => staged.into_mut(),
             Entry::Vacant(none) => none.insert(StagedKey { cleared: None, rows: Rows::Many(BTreeMap::new()) }),
         };
@@ -135,7 +176,7 @@ impl Generation {
     /// What is staged for a record: `None` nothing, `Some(None)` a removal.
     #[must_use]
     pub fn get(&self, at: &Address) -> Option<Option<&Cell>> {
-        let staged = self.states.get(&(at.state, at.group))?.get(&at.key)?;
+        let staged = self.states.get(&(at.state, at.group))?.get(&Wanted(&at.key))?;
         let found = match &staged.rows {
             Rows::One(one) if at.sub.is_empty() => Some(one.as_ref()),
             Rows::One(_) => None,
@@ -148,12 +189,12 @@ impl Generation {
     pub fn capture(&self, request: &ScanRequest, into: &mut Captured) {
         let Some(keys) = self.states.get(&(request.state, request.group)) else { return };
         if let ScanRange::Subs(key, from, to) = &request.range {
-            if let Some(staged) = keys.get(key) {
+            if let Some(staged) = keys.get(&Wanted(key)) {
                 staged.capture_subs(key, (from, to), request, into);
             }
             return;
         }
-        for (key, staged) in keys {
+        for (InTable(key), staged) in keys {
             staged.capture(key, request, into);
         }
     }
@@ -164,7 +205,7 @@ impl Generation {
         let mut keys: Vec<(KeyGroup, StateId, &Bytes, &StagedKey)> = self
             .states
             .iter()
-            .flat_map(|((state, group), keys)| keys.iter().map(|(key, staged)| (*group, *state, key, staged)))
+            .flat_map(|((state, group), keys)| keys.iter().map(|(InTable(key), staged)| (*group, *state, key, staged)))
             .collect();
         keys.sort_unstable_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
         let mut out = Vec::with_capacity(self.records);

@@ -98,7 +98,7 @@ impl Archive {
     ///
     /// Objects whose content the latest checkpoint has are shared with it and not stored again.
     ///
-    /// Memory is bounded by three objects of about 8 MiB and a row group, not by the store.
+    /// Memory is bounded by three objects of about 8 MiB, two row groups and two pages, not by the store.
     ///
     /// # Errors
     /// - `Fenced`: somebody claimed these groups since; nothing was recorded.

@@ -43,7 +43,7 @@ impl Descriptor {
     /// [memory]                              # sizes: bytes, or text with B, KiB, MiB, GiB, kB, MB, GB
     /// engine = "256 MiB"                    # caches and write buffers of the engines, together
     /// write_buffer = "16 MiB"               # staged rows of each store; 0 writes through
-    /// cache = "16 MiB"                      # decoded hot values of each state; 0 keeps none
+    /// cache = "16 MiB"                      # hot values of each state; 0 keeps none
     ///
     /// [archive]
     /// url = "file:///var/lib/orders"        # where checkpoints go; without it there are none

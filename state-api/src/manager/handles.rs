@@ -19,7 +19,6 @@ use crate::{
 struct Handle {
     typed: Box<dyn Any + Send + Sync>,
     core: Arc<StateCore>,
-    cache_bytes: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -31,7 +30,7 @@ impl Handles {
     }
 
     pub(super) fn cache_bytes(&self) -> BTreeMap<String, u64> {
-        self.0.iter().map(|(name, handle)| (name.clone(), (handle.cache_bytes)())).collect()
+        self.0.iter().map(|(name, handle)| (name.clone(), handle.core.cache_bytes())).collect()
     }
 
     /// The handle of a state, if it has one of these types.
@@ -80,18 +79,13 @@ impl StateManager {
     ///
     /// # Errors
     /// As [`StateManager::key_value`].
-    pub async fn key_value_of<K: Key, V: Clone + Send + Sync + 'static>(
+    pub async fn key_value_of<K: Key, V: Send + Sync + 'static>(
         &self,
         name: &str,
         value_type: ValueType<V>,
     ) -> Result<KeyValueState<K, V>> {
-        let cache = self.cache_of(self.declared(name, Model::Kv)?);
-        let make = |core, value_type| KeyValueState::new(core, value_type, cache);
-        let watch = |state: &KeyValueState<K, V>| {
-            let inner = state.0.clone();
-            (inner.core.clone(), Box::new(move || inner.cache_bytes()) as Box<dyn Fn() -> u64 + Send + Sync>)
-        };
-        self.handle(name, Types::of::<K>(Model::Kv), value_type, make, watch).await
+        let core = |state: &KeyValueState<K, V>| state.0.core.clone();
+        self.handle(name, Types::of::<K>(Model::Kv), value_type, KeyValueState::new, core).await
     }
 
     /// The map state `name`, values in the descriptor's codec (postcard or JSON).
@@ -107,19 +101,14 @@ impl StateManager {
     ///
     /// # Errors
     /// As [`StateManager::key_value`].
-    pub async fn key_map_of<K: Key, S: Key, V: Clone + Send + Sync + 'static>(
+    pub async fn key_map_of<K: Key, S: Key, V: Send + Sync + 'static>(
         &self,
         name: &str,
         value_type: ValueType<V>,
     ) -> Result<KeyMapState<K, S, V>> {
-        let cache = self.cache_of(self.declared(name, Model::Map)?);
         let types = Types { sub_type: Some(S::type_name()), ..Types::of::<K>(Model::Map) };
-        let make = |core, value_type| KeyMapState::new(core, value_type, cache);
-        let watch = |state: &KeyMapState<K, S, V>| {
-            let inner = state.0.clone();
-            (inner.core.clone(), Box::new(move || inner.cache_bytes()) as Box<dyn Fn() -> u64 + Send + Sync>)
-        };
-        self.handle(name, types, value_type, make, watch).await
+        let core = |state: &KeyMapState<K, S, V>| state.0.core.clone();
+        self.handle(name, types, value_type, KeyMapState::new, core).await
     }
 
     /// The list state `name`, values in the descriptor's codec (postcard or JSON).
@@ -135,15 +124,13 @@ impl StateManager {
     ///
     /// # Errors
     /// As [`StateManager::key_value`].
-    pub async fn key_list_of<K: Key, V: Clone + Send + Sync + 'static>(
+    pub async fn key_list_of<K: Key, V: Send + Sync + 'static>(
         &self,
         name: &str,
         value_type: ValueType<V>,
     ) -> Result<KeyListState<K, V>> {
-        let watch = |state: &KeyListState<K, V>| {
-            (state.0.core.clone(), Box::new(|| 0_u64) as Box<dyn Fn() -> u64 + Send + Sync>)
-        };
-        self.handle(name, Types::of::<K>(Model::List), value_type, KeyListState::new, watch).await
+        let core = |state: &KeyListState<K, V>| state.0.core.clone();
+        self.handle(name, Types::of::<K>(Model::List), value_type, KeyListState::new, core).await
     }
 
     /// Removes a state with all its entries; handles of it are fenced (contract LIFE-10).
@@ -171,17 +158,13 @@ impl StateManager {
         Ok(state)
     }
 
-    fn cache_of(&self, state: &StateDescriptor) -> usize {
-        state.cache.unwrap_or(self.0.descriptor.memory.cache)
-    }
-
     async fn handle<T: Any + Clone + Send + Sync, V>(
         &self,
         name: &str,
         types: Types,
         value_type: ValueType<V>,
         make: impl FnOnce(StateCore, ValueType<V>) -> T,
-        watch: impl FnOnce(&T) -> (Arc<StateCore>, Box<dyn Fn() -> u64 + Send + Sync>),
+        core: impl FnOnce(&T) -> Arc<StateCore>,
     ) -> Result<T> {
         let state = self.declared(name, types.model)?;
         if value_type.codec_name() != state.codec {
@@ -224,9 +207,10 @@ impl StateManager {
             .advise("declare how old values become new ones with `ValueType::upgrade`"));
         }
         let id = runtime.store.register(&spec).await.map_err(|e| e.in_state(name))?;
-        let typed = make(StateCore::new(spec, id, runtime, state.ttl), value_type);
-        let (core, cache_bytes) = watch(&typed);
-        handles.0.insert(name.to_owned(), Handle { typed: Box::new(typed.clone()), core, cache_bytes });
+        let cache = state.cache.unwrap_or(self.0.descriptor.memory.cache);
+        let typed = make(StateCore::new(spec, id, runtime, state.ttl, cache), value_type);
+        let core = core(&typed);
+        handles.0.insert(name.to_owned(), Handle { typed: Box::new(typed.clone()), core });
         Ok(typed)
     }
 }

@@ -135,16 +135,11 @@ impl WriteBuffer {
         self.bypasses.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Runs `then` under the lock, after the stripes of `written` have moved: after a commit past the buffer.
-    pub(crate) fn bypassed<'a>(
-        &self,
-        stripes: &Stripes,
-        written: impl Iterator<Item = &'a Address>,
-        then: impl FnOnce(),
-    ) {
+    /// Runs `written` for each place under the lock, then moves its stripe: after a commit past the buffer.
+    pub(crate) fn bypassed(&self, stripes: &Stripes, places: &[Address], written: impl Fn(&Address)) {
         let _inner = self.inner.lock();
-        then();
-        for at in written {
+        for at in places {
+            written(at);
             stripes.of(at).fetch_add(1, Ordering::AcqRel);
         }
     }

@@ -202,26 +202,26 @@ impl StoreRuntime {
         self.store.commit(batch).finish().await
     }
 
-    /// Commits a batch over states of which some are staged: everything staged goes first, and `then`
-    /// (which drops cached values) runs before anybody writes again. With a marker it is sent again while its
+    /// Commits a batch over states of which some are staged: everything staged goes first, and `written`
+    /// (which forgets a cached record) runs before anybody writes again. With a marker it is sent again while its
     /// outcome is unknown. Runs to its end even if the caller goes away.
     pub(crate) async fn commit_in_order(
         self: &Arc<Self>,
         batch: Batch,
-        then: impl FnOnce() + Send + 'static,
+        written: impl Fn(&Address) + Send + 'static,
     ) -> Result<Committed> {
         let runtime = self.clone();
         to_the_end(async move {
             let _closed = runtime.close_gate().await;
             runtime.check_open()?;
             runtime.flush().await?;
-            let written: Vec<Address> = batch.mutations.iter().map(|m| m.at().clone()).collect();
+            let places: Vec<Address> = batch.mutations.iter().map(|m| m.at().clone()).collect();
             if let Some(buffer) = &runtime.buffer {
                 buffer.bypass();
             }
             let outcome = runtime.commit_again(batch).await;
             if let Some(buffer) = &runtime.buffer {
-                buffer.bypassed(&runtime.stripes, written.iter(), then);
+                buffer.bypassed(&runtime.stripes, &places, written);
             }
             outcome
         })

@@ -1,6 +1,6 @@
 //! [`WriteBatch`]: changes to several states, applied whole or not at all (contract BATCH-1).
 
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use statehold_core::{
@@ -16,8 +16,6 @@ use super::{
     list::{stage_elements, staged_size},
 };
 use crate::runtime::{Stage, StoreRuntime};
-
-type Uncache = Box<dyn Fn() + Send + Sync>;
 
 /// Changes to states of one store, and conditions under which they are made.
 ///
@@ -45,7 +43,6 @@ pub struct WriteBatch {
     conditions: Vec<(Address, Condition)>,
     changes: Generation,
     appends: HashMap<Address, (Vec<Cell>, Arc<StateCore>)>,
-    uncache: Vec<Uncache>,
     cores: Vec<Arc<StateCore>>,
 }
 
@@ -91,14 +88,14 @@ impl WriteBatch {
     pub fn put<K, V, Q>(&mut self, state: &KeyValueState<K, V>, key: &Q, value: V) -> Result<()>
     where
         K: Key + std::borrow::Borrow<Q>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
     {
-        let inner = state.0.clone();
+        let inner = &state.0;
         self.join(&inner.core)?;
         let at = inner.core.address(key)?;
         let cell = inner.core.seal(&inner.value_type, &at, &value)?;
-        self.set(at, Some(cell), move |at| inner.uncache(at));
+        self.changes.set(at, Some(cell));
         Ok(())
     }
 
@@ -109,13 +106,13 @@ impl WriteBatch {
     pub fn delete<K, V, Q>(&mut self, state: &KeyValueState<K, V>, key: &Q) -> Result<()>
     where
         K: Key + std::borrow::Borrow<Q>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
     {
-        let inner = state.0.clone();
+        let inner = &state.0;
         self.join(&inner.core)?;
         let at = inner.core.address(key)?;
-        self.set(at, None, move |at| inner.uncache(at));
+        self.changes.set(at, None);
         Ok(())
     }
 
@@ -127,15 +124,15 @@ impl WriteBatch {
     where
         K: Key + std::borrow::Borrow<Q>,
         S: Key + std::borrow::Borrow<R>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-        R: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
     {
-        let inner = state.0.clone();
+        let inner = &state.0;
         self.join(&inner.core)?;
         let at = inner.core.entry(key, sub)?;
         let cell = inner.core.seal(&inner.value_type, &at, &value)?;
-        self.set(at, Some(cell), move |at| inner.uncache(at));
+        self.changes.set(at, Some(cell));
         Ok(())
     }
 
@@ -147,14 +144,14 @@ impl WriteBatch {
     where
         K: Key + std::borrow::Borrow<Q>,
         S: Key + std::borrow::Borrow<R>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-        R: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
     {
-        let inner = state.0.clone();
+        let inner = &state.0;
         self.join(&inner.core)?;
         let at = inner.core.entry(key, sub)?;
-        self.set(at, None, move |at| inner.uncache(at));
+        self.changes.set(at, None);
         Ok(())
     }
 
@@ -166,7 +163,7 @@ impl WriteBatch {
     where
         K: Key + std::borrow::Borrow<Q>,
         V: Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let inner = &state.0;
         self.join(&inner.core)?;
@@ -183,8 +180,8 @@ impl WriteBatch {
     pub fn require_absent<K, V, Q>(&mut self, state: &KeyValueState<K, V>, key: &Q) -> Result<()>
     where
         K: Key + std::borrow::Borrow<Q>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
     {
         self.require(&state.0.core, key, Condition::Absent)
     }
@@ -196,8 +193,8 @@ impl WriteBatch {
     pub fn require_present<K, V, Q>(&mut self, state: &KeyValueState<K, V>, key: &Q) -> Result<()>
     where
         K: Key + std::borrow::Borrow<Q>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
     {
         self.require(&state.0.core, key, Condition::Present)
     }
@@ -209,8 +206,8 @@ impl WriteBatch {
     pub fn require_value<K, V, Q>(&mut self, state: &KeyValueState<K, V>, key: &Q, expected: &V) -> Result<()>
     where
         K: Key + std::borrow::Borrow<Q>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
     {
         let expected: Bytes = state.0.core.payload(&state.0.value_type, expected)?;
         self.require(&state.0.core, key, Condition::ValueIs(expected))
@@ -223,8 +220,8 @@ impl WriteBatch {
     pub fn require_revision<K, V, Q>(&mut self, state: &KeyValueState<K, V>, key: &Q, revision: Revision) -> Result<()>
     where
         K: Key + std::borrow::Borrow<Q>,
-        V: Clone + Send + Sync + 'static,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        V: Send + Sync + 'static,
+        Q: EncodeKey + ?Sized,
     {
         state.0.core.check_revisions()?;
         self.require(&state.0.core, key, Condition::RevisionIs(revision))
@@ -235,12 +232,6 @@ impl WriteBatch {
         let at = core.address(key)?;
         self.conditions.push((at, condition));
         Ok(())
-    }
-
-    fn set(&mut self, at: Address, cell: Option<Cell>, uncache: impl Fn(&Address) + Send + Sync + 'static) {
-        let place = at.clone();
-        self.uncache.push(Box::new(move || uncache(&place)));
-        self.changes.set(at, cell);
     }
 
     /// Applies the batch.
@@ -280,8 +271,8 @@ impl WriteBatch {
         self.cores.iter().try_for_each(|core| core.check())?;
         self.check_scope(&runtime)?;
         let marker = source.next(&position)?;
-        let (batch, uncache) = self.into_batch(Some(marker.clone()));
-        let outcome = runtime.commit_in_order(batch, move || uncache.iter().for_each(|u| u())).await;
+        let (batch, cores) = self.into_batch(Some(marker.clone()));
+        let outcome = runtime.commit_in_order(batch, move |at| uncache(&cores, at)).await;
         source.settle(marker, outcome.map(|committed| committed.duplicate)).await
     }
 
@@ -304,20 +295,20 @@ impl WriteBatch {
         Ok(())
     }
 
-    fn into_batch(self, marker: Option<Marker>) -> (Batch, Vec<Uncache>) {
+    fn into_batch(self, marker: Option<Marker>) -> (Batch, Vec<Arc<StateCore>>) {
         let mut mutations = self.changes.mutations();
         mutations.extend(self.appends.into_iter().map(|(at, (cells, _))| Mutation::Append { at, cells }));
         let mut batch = Batch { marker, conditions: self.conditions, mutations };
         batch.sort();
-        (batch, self.uncache)
+        (batch, self.cores)
     }
 
     async fn commit_directly(self, runtime: &Arc<StoreRuntime>) -> Result<()> {
-        let (batch, uncache) = self.into_batch(None);
+        let (batch, cores) = self.into_batch(None);
         if !runtime.is_buffered() {
             return runtime.commit(batch).await.map(drop);
         }
-        runtime.commit_in_order(batch, move || uncache.iter().for_each(|u| u())).await.map(drop)
+        runtime.commit_in_order(batch, move |at| uncache(&cores, at)).await.map(drop)
     }
 
     async fn stage(self, runtime: &StoreRuntime) -> Result<()> {
@@ -335,12 +326,15 @@ impl WriteBatch {
                 }
             }
             let apply = |stage: &mut Stage<'_>| {
-                self.uncache.iter().for_each(|u| u());
                 for mutation in &mutations {
-                    match mutation {
-                        Mutation::Put(at, cell) => stage.set(at.clone(), Some(cell.clone())),
-                        Mutation::Delete(at) => stage.set(at.clone(), None),
-                        _ => {}
+                    let (at, cell) = match mutation {
+                        Mutation::Put(at, cell) => (at, Some(cell.clone())),
+                        Mutation::Delete(at) => (at, None),
+                        _ => continue,
+                    };
+                    match self.cores.iter().find(|core| core.id == at.state) {
+                        Some(core) => core.change(stage, at.clone(), cell, false),
+                        None => stage.set(at.clone(), cell),
                     }
                 }
                 for (at, (cells, core)) in &self.appends {
@@ -351,5 +345,12 @@ impl WriteBatch {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Forgets what is cached of a record that one of these states has.
+fn uncache(cores: &[Arc<StateCore>], at: &Address) {
+    if let Some(core) = cores.iter().find(|core| core.id == at.state) {
+        core.uncache(at);
     }
 }

@@ -7,15 +7,20 @@ use std::sync::{
 
 use bytes::Bytes;
 use statehold_core::{
-    Address, Batch, Cell, Envelope, Error, KeyGroup, Limits, Millis, Model, Mutation, Result, StateId, StateSpec,
-    key::EncodeKey,
+    Address, Batch, Cell, Envelope, Error, KeyGroup, Limits, Millis, Model, Mutation, Opened, Result, StateId,
+    StateSpec, key::EncodeKey, staged::Cleared,
 };
 
-use super::{ValueType, metrics::StateMetrics, scratch::encoded};
+use super::{
+    ValueType,
+    cache::HotCache,
+    metrics::StateMetrics,
+    scratch::{encoded, lent},
+};
 use crate::runtime::{Seen, Stage, StoreRuntime};
 
 #[inline]
-fn key_bytes<Q: EncodeKey + ?Sized>(key: &Q) -> Bytes {
+pub(super) fn key_bytes<Q: EncodeKey + ?Sized>(key: &Q) -> Bytes {
     let bytes = encoded(|out| {
         key.encode(out);
         Ok::<_, std::convert::Infallible>(())
@@ -34,6 +39,7 @@ pub(crate) struct StateCore {
     pub(crate) id: StateId,
     pub(crate) runtime: Arc<StoreRuntime>,
     pub(crate) metrics: StateMetrics,
+    cache: Option<HotCache>,
     envelope: Envelope,
     ttl: Option<u64>,
     key_groups: u16,
@@ -45,11 +51,21 @@ pub(crate) struct StateCore {
 }
 
 impl StateCore {
-    pub(crate) fn new(spec: StateSpec, id: StateId, runtime: Arc<StoreRuntime>, ttl: Option<u64>) -> Self {
+    /// With a cache of `cache` bytes, if that is not 0.
+    pub(crate) fn new(
+        spec: StateSpec,
+        id: StateId,
+        runtime: Arc<StoreRuntime>,
+        ttl: Option<u64>,
+        cache: usize,
+    ) -> Self {
         let store = &runtime.store;
         let numbered_by_engine = spec.model == Model::List && (spec.ttl || store.reserve_ordinals(0).is_none());
+        let direct = !runtime.is_buffered() || spec.revisions || numbered_by_engine;
         Self {
-            direct: !runtime.is_buffered() || spec.revisions || numbered_by_engine,
+            // Without the buffer's lock nothing orders cache and writes; lists are not read by their elements.
+            cache: (cache > 0 && !direct && spec.model != Model::List).then(|| HotCache::new(cache)),
+            direct,
             envelope: Envelope::of_state(&spec.name),
             metrics: StateMetrics::of(&runtime.name, &spec.name),
             key_groups: store.groups().total(),
@@ -95,9 +111,96 @@ impl StateCore {
         self.runtime.stage(|| self.check(), seen, size, apply).await
     }
 
-    /// Writes one record: staged, or at once. Where it is staged, `then` changes the cache in step with it.
+    /// Stages a record within [`StateCore::stage`]. A new one comes into a full cache only with `admit`.
     #[inline]
-    pub(crate) async fn set(&self, at: Address, cell: Option<Cell>, then: impl FnOnce()) -> Result<()> {
+    pub(crate) fn change(&self, stage: &mut Stage<'_>, at: Address, cell: Option<Cell>, admit: bool) {
+        // First: who finds the record's stripe moved must not find the old value in the cache.
+        match (&self.cache, &cell) {
+            (None, _) => {}
+            (Some(cache), Some(cell)) => cache.follow(&at, cell, admit),
+            (Some(cache), None) => cache.remove(&at),
+        }
+        stage.set(at, cell);
+    }
+
+    /// Stages the removal of what lies under a key, as [`StateCore::change`] does of a record.
+    pub(crate) fn clear(&self, stage: &mut Stage<'_>, at: Address) {
+        self.cache.iter().for_each(|cache| cache.clear_key(&at.key));
+        stage.clear(at, Cleared::All);
+    }
+
+    /// Forgets what is cached of a record that was written past the buffer.
+    pub(crate) fn uncache(&self, at: &Address) {
+        self.cache.iter().for_each(|cache| cache.remove(at));
+    }
+
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.cache.as_ref().map_or(0, HotCache::bytes)
+    }
+
+    /// What the cache has of a record; an error if the handle is fenced.
+    #[inline]
+    pub(crate) fn cached<Q: EncodeKey + ?Sized>(&self, key: &Q) -> Option<Result<Opened>> {
+        let cache = self.cache.as_ref()?;
+        let hit = lent(|buffer| {
+            key.encode(buffer);
+            cache.get(buffer, &[], || self.runtime.store.now())
+        });
+        self.hit(hit)
+    }
+
+    /// As [`StateCore::cached`], of a map's entry.
+    #[inline]
+    pub(crate) fn cached_entry<Q, R>(&self, key: &Q, sub: &R) -> Option<Result<Opened>>
+    where
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
+    {
+        let cache = self.cache.as_ref()?;
+        let hit = lent(|buffer| {
+            key.encode(buffer);
+            let end = buffer.len();
+            sub.encode(buffer);
+            let (key, sub) = buffer.split_at(end);
+            cache.get(key, sub, || self.runtime.store.now())
+        });
+        self.hit(hit)
+    }
+
+    #[inline]
+    fn hit(&self, hit: Option<Opened>) -> Option<Result<Opened>> {
+        let opened = hit?;
+        self.metrics.hits.increment(1);
+        Some(self.check().map(|()| opened))
+    }
+
+    /// What a record holds, from the cache or beneath it.
+    pub(crate) async fn find(&self, at: &Address) -> Result<Option<Opened>> {
+        let hit = self.cache.as_ref().and_then(|cache| cache.get(&at.key, &at.sub, || self.runtime.store.now()));
+        match self.hit(hit) {
+            Some(hit) => hit.map(Some),
+            None => {
+                let Some(cell) = self.runtime.get(at).await? else { return Ok(None) };
+                self.envelope.open(&at.key, &at.sub, cell).map(Some)
+            }
+        }
+    }
+
+    /// What a record that the cache has not holds; then it has it.
+    pub(crate) async fn load(&self, at: &Address) -> Result<Option<Opened>> {
+        let seen = self.runtime.stripe(at);
+        let Some(cell) = self.runtime.get(at).await? else { return Ok(None) };
+        let expires_at = cell.expires_at;
+        let opened = self.envelope.open(&at.key, &at.sub, cell)?;
+        if let Some(cache) = &self.cache {
+            self.runtime.if_unmoved(seen, || cache.insert(at, &opened, expires_at));
+        }
+        Ok(Some(opened))
+    }
+
+    /// Writes one record: staged, or at once.
+    #[inline]
+    pub(crate) async fn set(&self, at: Address, cell: Option<Cell>) -> Result<()> {
         if self.direct {
             let mutation = match cell {
                 Some(cell) => Mutation::Put(at, cell),
@@ -106,12 +209,10 @@ impl StateCore {
             return self.runtime.commit(Batch { mutations: vec![mutation], ..Batch::default() }).await.map(drop);
         }
         let size = bytes_of(&at, cell.as_ref());
-        let mut change = Some((at, cell, then));
+        let mut change = Some((at, cell));
         self.stage(&[], size, |stage| {
-            if let Some((at, cell, then)) = change.take() {
-                // First: who finds the record's stripe moved must not find the old value in the cache.
-                then();
-                stage.set(at, cell);
+            if let Some((at, cell)) = change.take() {
+                self.change(stage, at, cell, false);
             }
         })
         .await
@@ -175,9 +276,20 @@ impl StateCore {
         } else {
             self.envelope.open(key, sub, cell)?
         };
+        self.decode(value_type, opened, || Bytes::copy_from_slice(key))
+    }
+
+    /// Decodes what was found under `key`, which an error names.
+    #[inline]
+    pub(crate) fn decode<V>(
+        &self,
+        value_type: &ValueType<V>,
+        opened: Opened,
+        key: impl FnOnce() -> Bytes,
+    ) -> Result<V> {
         value_type
             .read(opened.schema_version, opened.payload)
-            .map_err(|e| e.in_state(&self.spec.name).about(key.escape_ascii().to_string()))
+            .map_err(|e| e.in_state(&self.spec.name).about(key().escape_ascii().to_string()))
     }
 
     /// The payload alone, for conditions on values.

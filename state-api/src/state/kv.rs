@@ -2,22 +2,25 @@
 
 mod conditional;
 
-use std::{borrow::Borrow, hash::Hash, sync::Arc};
+use std::{borrow::Borrow, marker::PhantomData, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
 use statehold_core::{
-    Address, Cell, Count, Reads as _, Result,
+    Address, Cell, Count, Opened, Reads as _, Result,
     key::{AsKey, EncodeKey, Key},
 };
 
-use super::{ScanOrder, Summary, ValueType, cache::HotCache, core::StateCore, many, scan, summary};
+use super::{
+    ScanOrder, Summary, ValueType,
+    core::{StateCore, key_bytes},
+    many, scan, summary,
+};
 
 pub use conditional::Versioned;
 
-pub(crate) struct Inner<K, V> {
+pub(crate) struct Inner<V> {
     pub(crate) core: Arc<StateCore>,
     pub(crate) value_type: ValueType<V>,
-    cache: Option<HotCache<K, V>>,
 }
 
 /// A state with one value a key (contract KV). Cheap to clone; all clones share buffer and cache.
@@ -33,11 +36,11 @@ pub(crate) struct Inner<K, V> {
 /// assert_eq!(counts.get_many(&["pear", "apple"]).await?, [None, Some(4)]);
 /// # manager.close().await }
 /// ```
-pub struct KeyValueState<K, V>(pub(crate) Arc<Inner<K, V>>);
+pub struct KeyValueState<K, V>(pub(crate) Arc<Inner<V>>, PhantomData<fn() -> K>);
 
 impl<K, V> Clone for KeyValueState<K, V> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(self.0.clone(), PhantomData)
     }
 }
 
@@ -47,11 +50,9 @@ impl<K, V> std::fmt::Debug for KeyValueState<K, V> {
     }
 }
 
-impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
-    pub(crate) fn new(core: StateCore, value_type: ValueType<V>, cache_bytes: usize) -> Self {
-        // Without the buffer's lock nothing orders cache and writes, so there is no cache either.
-        let cache = (cache_bytes > 0 && !core.direct).then(|| HotCache::new(cache_bytes));
-        Self(Arc::new(Inner { core: Arc::new(core), value_type, cache }))
+impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
+    pub(crate) fn new(core: StateCore, value_type: ValueType<V>) -> Self {
+        Self(Arc::new(Inner { core: Arc::new(core), value_type }), PhantomData)
     }
 
     /// The state's name.
@@ -68,15 +69,16 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn get<Q>(&self, key: &Q) -> Result<Option<V>>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.reads.increment(1);
-        if let Some(hit) = state.cached(key) {
-            return hit.map(Some);
+        if let Some(hit) = state.core.cached(key) {
+            return state.decode(key, hit?).map(Some);
         }
         let at = state.core.address(key)?;
-        state.load(&at).await
+        let opened = state.core.load(&at).await?;
+        opened.map(|opened| state.decode(key, opened)).transpose()
     }
 
     /// Whether `key` has a value.
@@ -86,10 +88,14 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn contains<Q>(&self, key: &Q) -> Result<bool>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
-        let at = self.0.core.address(key)?;
-        Ok(self.0.core.runtime.get(&at).await?.is_some())
+        let core = &self.0.core;
+        core.metrics.reads.increment(1);
+        if let Some(hit) = core.cached(key) {
+            return hit.map(|_| true);
+        }
+        Ok(core.runtime.get(&core.address(key)?).await?.is_some())
     }
 
     /// The values of `keys`, in that order, duplicates included, at one point in time (contract KV-3).
@@ -114,19 +120,13 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn put<Q>(&self, key: &Q, value: V) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.writes.increment(1);
         let at = state.core.address(key)?;
         let cell = state.core.seal(&state.value_type, &at, &value)?;
-        let Some(cache) = &state.cache else {
-            return state.core.set(at, Some(cell), || ()).await;
-        };
-        let (owned, expires_at, size) = (K::decode(&at.key)?, cell.expires_at, at.key.len() + cell.value.len());
-        // What nobody has read lately is not worth a place in the cache.
-        let then = || cache.replace(owned, value, expires_at, size);
-        state.core.set(at, Some(cell), then).await
+        state.core.set(at, Some(cell)).await
     }
 
     /// Sets many values. Not a batch: on failure the error says how many are in.
@@ -145,7 +145,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
         };
         let records = many::all(entries.into_iter().map(seal))?;
         state.core.metrics.writes.increment(records.len() as u64);
-        many::set_many(&state.core, records, |at| state.uncache(at)).await
+        many::set_many(&state.core, records).await
     }
 
     /// Removes `key`; removing what is absent succeeds.
@@ -155,13 +155,12 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn delete<Q>(&self, key: &Q) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.deletes.increment(1);
         let at = state.core.address(key)?;
-        let then = || state.cache.iter().for_each(|c| c.remove(key));
-        state.core.set(at, None, then).await
+        state.core.set(at, None).await
     }
 
     /// Removes many keys. Not a batch: on failure the error says how many are gone.
@@ -172,7 +171,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
         let state = &*self.0;
         state.core.metrics.deletes.increment(keys.len() as u64);
         let records = many::all(keys.iter().map(|k| Ok((state.core.address(k)?, None))))?;
-        many::set_many(&state.core, records, |at| state.uncache(at)).await
+        many::set_many(&state.core, records).await
     }
 
     /// Sets `key` to what `change` makes of its value, with no other write in between (contract BATCH-3).
@@ -184,35 +183,34 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn update<Q>(&self, key: &Q, mut change: impl FnMut(Option<V>) -> Result<V>) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.writes.increment(1);
-        let at = state.core.address(key)?;
+        let mut at = state.core.address(key)?;
         if state.core.direct {
             return state.update_directly(at, change).await;
         }
         loop {
             let seen = state.core.runtime.stripe(&at);
-            let old = match state.cached(key) {
-                Some(hit) => Some(hit?),
-                None => state.core.runtime.get(&at).await?.map(|c| state.open(&at, c)).transpose()?,
-            };
-            let new = change(old)?;
-            let cell = state.core.seal(&state.value_type, &at, &new)?;
+            let old = state.core.find(&at).await?.map(|opened| state.decode(key, opened)).transpose()?;
+            let cell = state.core.seal(&state.value_type, &at, &change(old)?)?;
             let size = at.key.len() + cell.value.len();
-            let mut write = Some((at.clone(), cell, new));
+            let mut write = Some((at, cell));
             let stage = |stage: &mut crate::runtime::Stage<'_>| {
-                let Some((at, cell, new)) = write.take() else { return };
-                if let (Some(cache), Ok(key)) = (&state.cache, K::decode(&at.key)) {
-                    cache.insert(key, new, cell.expires_at, size);
+                if let Some((at, cell)) = write.take() {
+                    state.core.change(stage, at, Some(cell), true);
                 }
-                stage.set(at, Some(cell));
             };
             if state.core.stage(&[seen], size, stage).await? {
                 return Ok(());
             }
             state.core.metrics.conflicts.increment(1);
+            // Nothing was staged, so the address is still here.
+            at = match write {
+                Some((at, _)) => at,
+                None => state.core.address(key)?,
+            };
         }
     }
 
@@ -249,43 +247,13 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     }
 }
 
-impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
+impl<V> Inner<V> {
     fn open(&self, at: &Address, cell: Cell) -> Result<V> {
         self.core.open(&self.value_type, &at.key, &at.sub, cell)
     }
 
-    /// The cached value; an error if the handle is fenced.
     #[inline]
-    fn cached<Q>(&self, key: &Q) -> Option<Result<V>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let value = self.cache.as_ref()?.get(key, || self.core.runtime.store.now())?;
-        self.core.metrics.hits.increment(1);
-        Some(self.core.check().map(|()| value))
-    }
-
-    async fn load(&self, at: &Address) -> Result<Option<V>> {
-        let seen = self.core.runtime.stripe(at);
-        let Some(cell) = self.core.runtime.get(at).await? else { return Ok(None) };
-        let (expires_at, bytes) = (cell.expires_at, cell.value.len());
-        let value = self.open(at, cell)?;
-        if let Some(cache) = &self.cache {
-            let (key, copy) = (K::decode(&at.key)?, value.clone());
-            let size = at.key.len() + bytes;
-            self.core.runtime.if_unmoved(seen, || cache.insert(key, copy, expires_at, size));
-        }
-        Ok(Some(value))
-    }
-
-    pub(crate) fn uncache(&self, at: &Address) {
-        if let (Some(cache), Ok(key)) = (&self.cache, K::decode(&at.key)) {
-            cache.remove(&key);
-        }
-    }
-
-    pub(crate) fn cache_bytes(&self) -> u64 {
-        self.cache.as_ref().map_or(0, HotCache::bytes)
+    fn decode<Q: EncodeKey + ?Sized>(&self, key: &Q, opened: Opened) -> Result<V> {
+        self.core.decode(&self.value_type, opened, || key_bytes(key))
     }
 }

@@ -1,6 +1,6 @@
 //! [`KeyListState`]: an ordered sequence a key.
 
-use std::{borrow::Borrow, hash::Hash, sync::Arc};
+use std::{borrow::Borrow, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
 use statehold_core::{
@@ -67,7 +67,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn get<Q>(&self, key: &Q) -> Result<Vec<V>>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         self.range(key, 0, u64::MAX).await
     }
@@ -79,7 +79,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn range<Q>(&self, key: &Q, from: u64, count: u64) -> Result<Vec<V>>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let core = &self.0.core;
         let at = core.address(key)?;
@@ -96,7 +96,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn len<Q>(&self, key: &Q) -> Result<u64>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let core = &self.0.core;
         let at = core.address(key)?;
@@ -111,7 +111,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn is_empty<Q>(&self, key: &Q) -> Result<bool>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         Ok(self.range(key, 0, 1).await?.is_empty())
     }
@@ -125,7 +125,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn append<Q>(&self, key: &Q, value: V) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         self.append_all(key, std::iter::once(value)).await
     }
@@ -137,7 +137,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn append_all<Q>(&self, key: &Q, values: impl IntoIterator<Item = V>) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         self.write(key, values, false).await
     }
@@ -149,7 +149,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn put<Q>(&self, key: &Q, values: impl IntoIterator<Item = V>) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         self.write(key, values, true).await
     }
@@ -161,7 +161,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn remove<Q>(&self, key: &Q) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         self.0.core.metrics.deletes.increment(1);
         self.write(key, std::iter::empty(), true).await
@@ -202,7 +202,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
     pub async fn pop_front<Q>(&self, key: &Q) -> Result<Option<V>>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let core = &self.0.core;
         let at = core.address(key)?;

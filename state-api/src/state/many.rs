@@ -23,11 +23,7 @@ pub(super) fn all<T>(items: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
 }
 
 /// Writes records part by part: not a batch (contract BATCH-1).
-pub(super) async fn set_many(
-    core: &StateCore,
-    mut records: Vec<Record>,
-    mut staged: impl FnMut(&Address),
-) -> Result<()> {
+pub(super) async fn set_many(core: &StateCore, mut records: Vec<Record>) -> Result<()> {
     let store = &core.runtime.store;
     let narrow = core.direct && store.capabilities().scope == AtomicScope::KeyGroup;
     if narrow {
@@ -40,7 +36,7 @@ pub(super) async fn set_many(
     let mut done = 0;
     for (count, size) in parts {
         let part: Vec<Record> = rest.by_ref().take(count).collect();
-        write(core, part, size, &mut staged).await.map_err(|e| {
+        write(core, part, size).await.map_err(|e| {
             let kind = e.kind();
             let advice = e.advice().unwrap_or_default().to_owned();
             Error::new(kind, format!("{done} of {total} entries are in, then: {}", e.message()))
@@ -105,15 +101,14 @@ fn first_bytes(key: &[u8]) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-async fn write(core: &StateCore, mut part: Vec<Record>, size: usize, staged: &mut impl FnMut(&Address)) -> Result<()> {
+async fn write(core: &StateCore, mut part: Vec<Record>, size: usize) -> Result<()> {
     if core.direct {
         let mutations = folded(part);
         return core.runtime.commit(Batch { mutations, ..Batch::default() }).await.map(drop);
     }
     let stage = |stage: &mut crate::runtime::Stage<'_>| {
         for (at, cell) in part.drain(..) {
-            staged(&at);
-            stage.set(at, cell);
+            core.change(stage, at, cell, false);
         }
     };
     core.stage(&[], size, stage).await.map(drop)

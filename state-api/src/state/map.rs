@@ -1,44 +1,23 @@
 //! [`KeyMapState`]: subkeys and values a key.
 
-use std::{borrow::Borrow, hash::Hash, sync::Arc};
+use std::{borrow::Borrow, marker::PhantomData, sync::Arc};
 
 use futures::{Stream, TryStreamExt};
-use quick_cache::Equivalent;
 use statehold_core::{
-    Address, Batch, Cell, Condition, Count, Envelope, Mutation, PageLimit, Reads as _, Result, Row,
+    Address, Batch, Cell, Condition, Count, Envelope, Mutation, Opened, PageLimit, Reads as _, Result, Row,
     emulate::KeyRows,
     key::{AsKey, EncodeKey, Key},
-    staged::Cleared,
 };
 
 use super::{
     MapCursor, ScanOrder, Summary, ValueType,
-    cache::HotCache,
-    core::{StateCore, bytes_of},
+    core::{StateCore, bytes_of, key_bytes},
     many, scan, summary,
 };
 
-pub(crate) struct Inner<K, S, V> {
+pub(crate) struct Inner<V> {
     pub(crate) core: Arc<StateCore>,
     pub(crate) value_type: ValueType<V>,
-    cache: Option<HotCache<(K, S), V>>,
-}
-
-/// A borrowed key and subkey, to look a pair up without cloning.
-struct Pair<'a, Q: ?Sized, R: ?Sized>(&'a Q, &'a R);
-
-impl<Q: Hash + ?Sized, R: Hash + ?Sized> Hash for Pair<'_, Q, R> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        // As a tuple hashes its parts.
-        self.0.hash(state);
-        self.1.hash(state);
-    }
-}
-
-impl<K: Borrow<Q>, S: Borrow<R>, Q: Eq + ?Sized, R: Eq + ?Sized> Equivalent<(K, S)> for Pair<'_, Q, R> {
-    fn equivalent(&self, (key, sub): &(K, S)) -> bool {
-        key.borrow() == self.0 && sub.borrow() == self.1
-    }
 }
 
 /// A state with an ordered map of subkeys a key (contract MAP). Touching one subkey moves no other.
@@ -55,11 +34,11 @@ impl<K: Borrow<Q>, S: Borrow<R>, Q: Eq + ?Sized, R: Eq + ?Sized> Equivalent<(K, 
 /// assert_eq!(carts.get("ada", "pear").await?, None);
 /// # manager.close().await }
 /// ```
-pub struct KeyMapState<K, S, V>(pub(crate) Arc<Inner<K, S, V>>);
+pub struct KeyMapState<K, S, V>(pub(crate) Arc<Inner<V>>, PhantomData<fn() -> (K, S)>);
 
 impl<K, S, V> Clone for KeyMapState<K, S, V> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(self.0.clone(), PhantomData)
     }
 }
 
@@ -69,10 +48,9 @@ impl<K, S, V> std::fmt::Debug for KeyMapState<K, S, V> {
     }
 }
 
-impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
-    pub(crate) fn new(core: StateCore, value_type: ValueType<V>, cache_bytes: usize) -> Self {
-        let cache = (cache_bytes > 0 && !core.direct).then(|| HotCache::new(cache_bytes));
-        Self(Arc::new(Inner { core: Arc::new(core), value_type, cache }))
+impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
+    pub(crate) fn new(core: StateCore, value_type: ValueType<V>) -> Self {
+        Self(Arc::new(Inner { core: Arc::new(core), value_type }), PhantomData)
     }
 
     /// The state's name.
@@ -90,16 +68,17 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     where
         K: Borrow<Q>,
         S: Borrow<R>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-        R: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.reads.increment(1);
-        if let Some(hit) = state.cached(key, sub) {
-            return hit.map(Some);
+        if let Some(hit) = state.core.cached_entry(key, sub) {
+            return state.decode(key, hit?).map(Some);
         }
         let at = state.core.entry(key, sub)?;
-        state.load(&at).await
+        let opened = state.core.load(&at).await?;
+        opened.map(|opened| state.decode(key, opened)).transpose()
     }
 
     /// Whether `sub` is there under `key`.
@@ -111,11 +90,15 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     where
         K: Borrow<Q>,
         S: Borrow<R>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-        R: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
     {
-        let at = self.0.core.entry(key, sub)?;
-        Ok(self.0.core.runtime.get(&at).await?.is_some())
+        let core = &self.0.core;
+        core.metrics.reads.increment(1);
+        if let Some(hit) = core.cached_entry(key, sub) {
+            return hit.map(|_| true);
+        }
+        Ok(core.runtime.get(&core.entry(key, sub)?).await?.is_some())
     }
 
     /// The values of (key, subkey) pairs, in that order, at one point in time.
@@ -138,7 +121,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     pub async fn entries<Q>(&self, key: &Q) -> Result<Vec<(S, V)>>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let core = &self.0.core;
         let at = core.address(key)?;
@@ -161,7 +144,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     ) -> Result<(Vec<(S, V)>, Option<MapCursor<S>>)>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let core = &self.0.core;
         let at = core.address(key)?;
@@ -183,20 +166,14 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     where
         K: Borrow<Q>,
         S: Borrow<R>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-        R: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.writes.increment(1);
         let at = state.core.entry(key, sub)?;
         let cell = state.core.seal(&state.value_type, &at, &value)?;
-        let Some(cache) = &state.cache else {
-            return state.core.set(at, Some(cell), || ()).await;
-        };
-        let pair = (K::decode(&at.key)?, S::decode(&at.sub)?);
-        let (expires_at, size) = (cell.expires_at, at.key.len() + at.sub.len() + cell.value.len());
-        let then = || cache.replace(pair, value, expires_at, size);
-        state.core.set(at, Some(cell), then).await
+        state.core.set(at, Some(cell)).await
     }
 
     /// Sets many entries. Not a batch: on failure the error says how many are in.
@@ -212,7 +189,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
         };
         let records = many::all(entries.into_iter().map(seal))?;
         state.core.metrics.writes.increment(records.len() as u64);
-        many::set_many(&state.core, records, |at| state.uncache(at)).await
+        many::set_many(&state.core, records).await
     }
 
     /// Sets `sub` under `key` to what `change` makes of its value, with no other write in between.
@@ -224,38 +201,27 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     where
         K: Borrow<Q>,
         S: Borrow<R>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-        R: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.writes.increment(1);
         let at = state.core.entry(key, sub)?;
+        if state.core.direct {
+            return state.update_directly(&at, change).await;
+        }
         loop {
             let seen = state.core.runtime.stripe(&at);
-            let found = state.core.runtime.get(&at).await?;
-            let condition = match &found {
-                None => Condition::Absent,
-                Some(cell) if state.core.spec.revisions => Condition::RevisionIs(cell.revision),
-                Some(cell) => Condition::ValueIs(Envelope::payload(&cell.value).unwrap_or_default()),
-            };
-            let new = change(found.map(|c| state.open(&at, c)).transpose()?)?;
-            let cell = state.core.seal(&state.value_type, &at, &new)?;
-            let done = if state.core.direct {
-                let mutations = vec![Mutation::Put(at.clone(), cell)];
-                let batch = Batch { marker: None, conditions: vec![(at.clone(), condition)], mutations };
-                match state.core.runtime.commit(batch).await {
-                    Ok(_) => true,
-                    Err(e) if e.conditions_failed().is_some() => false,
-                    Err(e) => return Err(e),
+            let old = state.core.find(&at).await?.map(|opened| state.decode(key, opened)).transpose()?;
+            let cell = state.core.seal(&state.value_type, &at, &change(old)?)?;
+            let size = bytes_of(&at, Some(&cell));
+            let mut write = Some(cell);
+            let stage = |stage: &mut crate::runtime::Stage<'_>| {
+                if let Some(cell) = write.take() {
+                    state.core.change(stage, at.clone(), Some(cell), true);
                 }
-            } else {
-                let stage = |stage: &mut crate::runtime::Stage<'_>| {
-                    state.uncache(&at);
-                    stage.set(at.clone(), Some(cell.clone()));
-                };
-                state.core.stage(&[seen], bytes_of(&at, Some(&cell)), stage).await?
             };
-            if done {
+            if state.core.stage(&[seen], size, stage).await? {
                 return Ok(());
             }
             state.core.metrics.conflicts.increment(1);
@@ -270,14 +236,13 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     where
         K: Borrow<Q>,
         S: Borrow<R>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
-        R: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
+        R: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.deletes.increment(1);
         let at = state.core.entry(key, sub)?;
-        let then = || state.cache.iter().for_each(|c| c.remove(&Pair(key, sub)));
-        state.core.set(at, None, then).await
+        state.core.set(at, None).await
     }
 
     /// Removes `key` with all its entries.
@@ -287,7 +252,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     pub async fn remove_key<Q>(&self, key: &Q) -> Result<()>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let state = &*self.0;
         state.core.metrics.deletes.increment(1);
@@ -297,9 +262,7 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
             return state.core.runtime.commit(Batch { mutations, ..Batch::default() }).await.map(drop);
         }
         let stage = |stage: &mut crate::runtime::Stage<'_>| {
-            // Which subkeys of it are cached nobody knows.
-            state.clear_cache();
-            stage.clear(at.clone(), Cleared::All);
+            state.core.clear(stage, at.clone());
         };
         state.core.stage(&[], bytes_of(&at, None), stage).await.map(drop)
     }
@@ -330,52 +293,37 @@ impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> KeyMapState<K, S, V> {
     }
 }
 
-impl<K: Key, S: Key, V: Clone + Send + Sync + 'static> Inner<K, S, V> {
+impl<V> Inner<V> {
     fn open(&self, at: &Address, cell: Cell) -> Result<V> {
         self.core.open(&self.value_type, &at.key, &at.sub, cell)
     }
 
-    fn entry(&self, row: Row) -> Result<(S, V)> {
+    fn entry<S: Key>(&self, row: Row) -> Result<(S, V)> {
         Ok((S::decode(&row.sub)?, self.core.open(&self.value_type, &row.key, &row.sub, row.cell)?))
     }
 
+    async fn update_directly(&self, at: &Address, mut change: impl FnMut(Option<V>) -> Result<V>) -> Result<()> {
+        loop {
+            let found = self.core.runtime.get(at).await?;
+            let condition = match &found {
+                None => Condition::Absent,
+                Some(cell) if self.core.spec.revisions => Condition::RevisionIs(cell.revision),
+                Some(cell) => Condition::ValueIs(Envelope::payload(&cell.value).unwrap_or_default()),
+            };
+            let new = change(found.map(|c| self.open(at, c)).transpose()?)?;
+            let cell = self.core.seal(&self.value_type, at, &new)?;
+            let mutations = vec![Mutation::Put(at.clone(), cell)];
+            let batch = Batch { marker: None, conditions: vec![(at.clone(), condition)], mutations };
+            match self.core.runtime.commit(batch).await {
+                Ok(_) => return Ok(()),
+                Err(e) if e.conditions_failed().is_some() => self.core.metrics.conflicts.increment(1),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
     #[inline]
-    fn cached<Q, R>(&self, key: &Q, sub: &R) -> Option<Result<V>>
-    where
-        K: Borrow<Q>,
-        S: Borrow<R>,
-        Q: Hash + Eq + ?Sized,
-        R: Hash + Eq + ?Sized,
-    {
-        let value = self.cache.as_ref()?.get(&Pair(key, sub), || self.core.runtime.store.now())?;
-        self.core.metrics.hits.increment(1);
-        Some(self.core.check().map(|()| value))
-    }
-
-    async fn load(&self, at: &Address) -> Result<Option<V>> {
-        let seen = self.core.runtime.stripe(at);
-        let Some(cell) = self.core.runtime.get(at).await? else { return Ok(None) };
-        let (expires_at, bytes) = (cell.expires_at, cell.value.len());
-        let value = self.open(at, cell)?;
-        if let Some(cache) = &self.cache {
-            let (pair, copy) = ((K::decode(&at.key)?, S::decode(&at.sub)?), value.clone());
-            let size = at.key.len() + at.sub.len() + bytes;
-            self.core.runtime.if_unmoved(seen, || cache.insert(pair, copy, expires_at, size));
-        }
-        Ok(Some(value))
-    }
-
-    pub(crate) fn uncache(&self, at: &Address) {
-        if let (Some(cache), Ok(key), Ok(sub)) = (&self.cache, K::decode(&at.key), S::decode(&at.sub)) {
-            cache.remove(&(key, sub));
-        }
-    }
-
-    pub(crate) fn clear_cache(&self) {
-        self.cache.iter().for_each(HotCache::clear);
-    }
-
-    pub(crate) fn cache_bytes(&self) -> u64 {
-        self.cache.as_ref().map_or(0, HotCache::bytes)
+    fn decode<Q: EncodeKey + ?Sized>(&self, key: &Q, opened: Opened) -> Result<V> {
+        self.core.decode(&self.value_type, opened, || key_bytes(key))
     }
 }

@@ -3,9 +3,21 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use statehold::{ErrorKind, WriteBatch};
+use futures::FutureExt as _;
+use statehold::{ErrorKind, KeyMapState, KeyValueState, StateManager, WriteBatch};
 
 use crate::support::{SIZES, on_every_engine, refused};
+
+/// Writes a value of each, past the buffer: the cache has neither.
+async fn uncached(manager: &StateManager, kv: &KeyValueState<u64, u64>, map: &KeyMapState<u64, u64, u64>) {
+    let versioned = manager.key_value::<u64, u64>("versioned").await.unwrap();
+    let mut batch = WriteBatch::new();
+    batch.put(kv, &1, 1).unwrap();
+    batch.put_entry(map, &1, &1, 1).unwrap();
+    batch.put(&versioned, &1, 1).unwrap();
+    batch.commit().await.unwrap();
+    manager.finish().await.unwrap();
+}
 
 on_every_engine! {
     async fn own_7_a_second_handle_with_another_rust_type_is_refused(place: Place) {
@@ -75,9 +87,7 @@ on_every_engine! {
         let manager = place.open(place.sized(1 << 20, 1 << 20)).await;
         let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
         let map = manager.key_map::<u64, u64, u64>("map").await.unwrap();
-        kv.put(&1, 1).await.unwrap();
-        map.put(&1, &1, 1).await.unwrap();
-        manager.finish().await.unwrap();
+        uncached(&manager, &kv, &map).await;
         let late = place.faults.delay().await;
         {
             let (mut read, mut entry) = (Box::pin(kv.get(&1)), Box::pin(map.get(&1, &1)));
@@ -99,10 +109,8 @@ on_every_engine! {
             let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
             let map = manager.key_map::<u64, u64, u64>("map").await.unwrap();
             let list = manager.key_list::<u64, u64>("list").await.unwrap();
-            kv.put(&1, 1).await.unwrap();
-            map.put(&1, &1, 1).await.unwrap();
             list.put(&1, [1, 2, 3]).await.unwrap();
-            manager.finish().await.unwrap();
+            uncached(&manager, &kv, &map).await;
             let late = place.faults.delay().await;
             {
                 let mut update = Box::pin(kv.update(&1, |n| Ok(n.unwrap() + 1)));
@@ -154,6 +162,50 @@ on_every_engine! {
             state.update("a", |v| Ok(vec![2; v.unwrap().len() + 70_000])).await.unwrap();
             assert_eq!(state.get("a").await.unwrap().map(|v| v.len()), Some(length + 70_000));
         }
+        manager.close().await.unwrap();
+    }
+
+    async fn own_7_what_is_written_is_read_from_the_cache_while_there_is_room(place: Place) {
+        let manager = place.open(place.sized(1 << 20, 1 << 20)).await;
+        let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+        let map = manager.key_map::<u64, u64, u64>("map").await.unwrap();
+        kv.put(&1, 1).await.unwrap();
+        kv.put_many([(2, 2)]).await.unwrap();
+        map.put(&1, &1, 1).await.unwrap();
+        map.update(&1, &2, |_| Ok(2)).await.unwrap();
+        let mut batch = WriteBatch::new();
+        batch.put(&kv, &3, 3).unwrap();
+        batch.put_entry(&map, &1, &3, 3).unwrap();
+        batch.commit().await.unwrap();
+        manager.finish().await.unwrap();
+        // Nothing is staged any more, and the engine does not answer.
+        let late = place.faults.delay().await;
+        for n in 1..=3 {
+            assert_eq!(kv.get(&n).now_or_never().expect("cached").unwrap(), Some(n));
+            assert!(kv.contains(&n).now_or_never().expect("cached").unwrap());
+            assert_eq!(map.get(&1, &n).now_or_never().expect("cached").unwrap(), Some(n));
+            assert!(map.contains(&1, &n).now_or_never().expect("cached").unwrap());
+        }
+        drop(late);
+        manager.close().await.unwrap();
+    }
+
+    async fn own_7_a_map_that_is_cleared_is_not_read_from_the_cache(place: Place) {
+        let manager = place.open(place.sized(1 << 20, 1 << 20)).await;
+        let map = manager.key_map::<u64, u64, u64>("map").await.unwrap();
+        for (key, sub) in [(1, 1), (1, 2), (2, 1)] {
+            map.put(&key, &sub, 7).await.unwrap();
+        }
+        map.remove_key(&1).await.unwrap();
+        for round in 0..2 {
+            assert_eq!(map.get(&1, &1).await.unwrap(), None, "round {round}");
+            assert!(!map.contains(&1, &2).await.unwrap());
+            assert_eq!(map.get(&2, &1).await.unwrap(), Some(7));
+            manager.finish().await.unwrap();
+        }
+        map.put(&1, &2, 8).await.unwrap();
+        assert_eq!(map.get(&1, &2).await.unwrap(), Some(8));
+        assert_eq!(map.get(&1, &1).await.unwrap(), None);
         manager.close().await.unwrap();
     }
 }

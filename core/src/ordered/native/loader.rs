@@ -113,8 +113,8 @@ impl<E: FileEngine> Loader<E> {
         let above = &mut joined.above;
         (above.floor, above.incarnation) = (above.floor.max(now), above.incarnation.max(incarnation));
         let folder = joined.path.clone();
-        switch::to(&inner, &mut writer, joined)?;
-        Ok(KeptFiles { session: inner.engine()?.session().to_owned(), folder })
+        let session = switch::to(&inner, &mut writer, joined)?;
+        Ok(KeptFiles { session, folder })
     }
 }
 

@@ -15,8 +15,9 @@ use crate::{
     step,
 };
 
-/// Makes `joined` the content of the store. Whoever had the store's images finds them gone.
-pub(super) fn to<E: FileEngine>(inner: &Arc<Inner<E>>, writer: &mut Writer<E>, joined: Joined<E>) -> Result<()> {
+/// Makes `joined` the content of the store, and answers its engine's session. Whoever had the store's images finds them
+/// gone.
+pub(super) fn to<E: FileEngine>(inner: &Arc<Inner<E>>, writer: &mut Writer<E>, joined: Joined<E>) -> Result<String> {
     inner.check_open()?;
     let old = writer.head;
     let own_session = session_of(inner.ordinals.load(Ordering::Acquire)).max(old.session);
@@ -54,8 +55,9 @@ pub(super) fn to<E: FileEngine>(inner: &Arc<Inner<E>>, writer: &mut Writer<E>, j
     let mut live = inner.engine.write();
     let switched = match live.take().map(|engine| engine.replace(&path)) {
         Some(Ok(engine)) => {
+            let session = engine.session().to_owned();
             *live = Some(engine);
-            Ok(())
+            Ok(session)
         }
         Some(Err(NotReplaced { error, old })) => {
             if old.is_none() {

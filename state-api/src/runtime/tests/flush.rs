@@ -1,21 +1,37 @@
+use std::sync::Arc;
+
 use futures::{FutureExt as _, poll};
-use statehold_core::{Batch, ErrorKind, Mutation, Reads as _, staged::Layers as _};
+use statehold_core::{Address, Batch, Cell, Envelope, ErrorKind, Mutation, Reads as _, staged::Layers as _};
 use tokio::pin;
 
-use super::{at, cell, runtime, runtime_on, state};
+use super::{at, cached_state, cell, runtime, runtime_on, state};
 use crate::testing::{Fault, FaultBackend};
 
 #[tokio::test]
 async fn own_7_the_cache_follows_a_write_before_the_records_stripe_moves() {
     // Otherwise an update that saw the stripe moved, but the old value in the cache, would undo the write.
-    let (runtime, _) = runtime(4096).await;
-    let state = state(&runtime, "a").await;
+    const WRITES: u64 = 200_000;
+    let (runtime, _) = runtime(1 << 20).await;
+    let state = Arc::new(cached_state(&runtime, "a", 1 << 20).await);
     let here = at(state.id, "k");
     let before = runtime.stripe(&here).1;
-    let mut then = None;
-    state.set(here.clone(), Some(cell("v")), || then = Some(runtime.stripe(&here).1)).await.unwrap();
-    assert_eq!(then, Some(before));
-    assert_ne!(runtime.stripe(&here).1, before);
+    let (looking, key) = (state.clone(), here.clone());
+    let look = std::thread::spawn(move || {
+        let mut moved = 0;
+        while moved < WRITES {
+            moved = looking.runtime.stripe(&key).1 - before;
+            let held = looking.cached("k").map_or(0, |hit| {
+                let payload = hit.unwrap().payload;
+                u64::from_le_bytes(payload[..].try_into().unwrap())
+            });
+            assert!(held >= moved, "write {moved} has moved the stripe, and the cache has {held}");
+        }
+    });
+    for n in 1..=WRITES {
+        let value = [&[0; Envelope::BYTES][..], &n.to_le_bytes()].concat();
+        state.set(here.clone(), Some(Cell::new(value))).await.unwrap();
+    }
+    look.join().unwrap();
 }
 
 #[tokio::test]
@@ -24,12 +40,12 @@ async fn own_7_the_cache_follows_a_commit_past_the_buffer_before_the_stripe_move
     let state = state(&runtime, "a").await;
     let here = at(state.id, "k");
     let before = runtime.stripe(&here).1;
-    let (send, seen) = futures::channel::oneshot::channel();
-    let (other, place) = (runtime.clone(), here.clone());
-    let then = move || send.send(other.stripe(&place).1).unwrap();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (other, place, saw) = (runtime.clone(), here.clone(), seen.clone());
+    let written = move |at: &Address| saw.lock().unwrap().push((at == &place, other.stripe(at).1));
     let batch = Batch { mutations: vec![Mutation::Put(here.clone(), cell("v"))], ..Batch::default() };
-    runtime.commit_in_order(batch, then).await.unwrap();
-    assert_eq!(seen.await, Ok(before));
+    runtime.commit_in_order(batch, written).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [(true, before)]);
     assert_ne!(runtime.stripe(&here).1, before);
 }
 
@@ -41,7 +57,7 @@ async fn batch_1_a_commit_past_the_buffer_is_noticed_by_those_who_read_staged_an
     let seals = || runtime.buffer.as_ref().unwrap().seals();
     let before = seals();
     let batch = Batch { mutations: vec![Mutation::Put(at(state.id, "k"), cell("v"))], ..Batch::default() };
-    runtime.commit_in_order(batch, || ()).await.unwrap();
+    runtime.commit_in_order(batch, |_| ()).await.unwrap();
     assert_ne!(seals(), before);
 }
 
@@ -51,14 +67,14 @@ async fn life_5_a_writer_who_waited_at_the_gate_stages_nothing_for_content_that_
     let (runtime, _) = runtime(4096).await;
     let (old, other) = (state(&runtime, "old").await, state(&runtime, "other").await);
     let closed = runtime.close_gate().await;
-    let writing = old.set(at(old.id, "k"), Some(cell("v")), || ());
+    let writing = old.set(at(old.id, "k"), Some(cell("v")));
     pin!(writing);
     assert!(poll!(&mut writing).is_pending());
     old.mark_dropped();
     runtime.store.drop_state(old.id).await.unwrap();
     drop(closed);
     assert_eq!(writing.await.unwrap_err().kind(), ErrorKind::Fenced);
-    other.set(at(other.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    other.set(at(other.id, "k"), Some(cell("v"))).await.unwrap();
     runtime.flush().await.unwrap();
 }
 
@@ -66,7 +82,7 @@ async fn life_5_a_writer_who_waited_at_the_gate_stages_nothing_for_content_that_
 async fn life_5_nobody_waits_for_a_flush_of_what_recover_has_thrown_away() {
     let (runtime, _) = runtime(1 << 20).await;
     let state = state(&runtime, "a").await;
-    state.set(at(state.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    state.set(at(state.id, "k"), Some(cell("v"))).await.unwrap();
     let flushing = runtime.flush();
     pin!(flushing);
     assert!(poll!(&mut flushing).is_pending());
@@ -79,7 +95,7 @@ async fn life_5_nobody_waits_for_a_flush_of_what_recover_has_thrown_away() {
 async fn life_5_a_flush_that_recover_overtook_fails_nobody_who_writes_the_new_content() {
     let (runtime, switch) = runtime(1 << 20).await;
     let old = state(&runtime, "old").await;
-    old.set(at(old.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    old.set(at(old.id, "k"), Some(cell("v"))).await.unwrap();
     let late = switch.delay().await;
     let overtaken = runtime.flush();
     pin!(overtaken);
@@ -91,7 +107,7 @@ async fn life_5_a_flush_that_recover_overtook_fails_nobody_who_writes_the_new_co
     runtime.store.drop_state(old.id).await.unwrap();
     runtime.replaced();
     let new = state(&runtime, "new").await;
-    new.set(at(new.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    new.set(at(new.id, "k"), Some(cell("v"))).await.unwrap();
     let flushing = runtime.flush();
     pin!(flushing);
     assert!(poll!(&mut flushing).is_pending());
@@ -104,7 +120,7 @@ async fn life_5_a_flush_that_recover_overtook_fails_nobody_who_writes_the_new_co
 async fn batch_4_a_flush_whose_answer_was_lost_is_resolved_under_its_marker() {
     let (runtime, switch) = runtime(4096).await;
     let state = state(&runtime, "a").await;
-    state.set(at(state.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    state.set(at(state.id, "k"), Some(cell("v"))).await.unwrap();
     switch.fail_commit(0, Fault::AnswerLost);
     runtime.flush().await.unwrap();
     let marker = runtime.store.last_marker(runtime.writer).await.unwrap();
@@ -115,7 +131,7 @@ async fn batch_4_a_flush_whose_answer_was_lost_is_resolved_under_its_marker() {
 async fn own_3_a_failed_flush_fails_those_who_wait_for_it_and_only_them() {
     let (runtime, switch) = runtime(4096).await;
     let state = state(&runtime, "a").await;
-    let put = |n: u32| state.set(at(state.id, &n.to_string()), Some(cell("value")), || ());
+    let put = |n: u32| state.set(at(state.id, &n.to_string()), Some(cell("value")));
     put(0).await.unwrap();
     switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
     assert_eq!(runtime.flush().await.unwrap_err().kind(), ErrorKind::ResourceExhausted);
@@ -137,7 +153,7 @@ async fn own_3_a_writer_without_room_gets_the_reason_instead_of_waiting_for_ever
     }
     let mut staged = 0;
     let error = loop {
-        match state.set(at(state.id, &staged.to_string()), Some(cell("value")), || ()).await {
+        match state.set(at(state.id, &staged.to_string()), Some(cell("value"))).await {
             Ok(()) => staged += 1,
             Err(error) => break error,
         }
@@ -166,7 +182,7 @@ async fn name_2_a_change_that_no_batch_could_hold_is_refused_and_the_buffer_goes
 async fn own_3_a_backend_that_panics_is_an_internal_error_to_those_who_wait() {
     let (runtime, switch) = runtime(4096).await;
     let state = state(&runtime, "a").await;
-    state.set(at(state.id, "k"), Some(cell("v")), || ()).await.unwrap();
+    state.set(at(state.id, "k"), Some(cell("v"))).await.unwrap();
     switch.fail_commit(0, Fault::Panic);
     assert_eq!(runtime.flush().await.unwrap_err().kind(), ErrorKind::Internal);
     runtime.flush().await.unwrap();
@@ -179,7 +195,7 @@ async fn life_10_what_a_close_calls_lost_is_never_committed_after_all() {
         let (backend, switch) = FaultBackend::new(std::sync::Arc::new(statehold_memory::MemoryBackend::new()));
         let runtime = runtime_on(&backend, 1 << 20).await;
         let kv = state(&runtime, "a").await;
-        kv.set(at(kv.id, "k"), Some(cell("v")), || ()).await.unwrap();
+        kv.set(at(kv.id, "k"), Some(cell("v"))).await.unwrap();
         switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
         let held = runtime.buffer.as_ref().unwrap().committing().await;
         let closing = tokio::spawn({

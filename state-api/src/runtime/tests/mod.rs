@@ -53,7 +53,12 @@ async fn runtime_on(backend: &dyn Backend, bytes: usize) -> Arc<StoreRuntime> {
 
 /// A state of byte strings.
 async fn state(runtime: &Arc<StoreRuntime>, name: &str) -> StateCore {
+    cached_state(runtime, name, 0).await
+}
+
+/// A state of byte strings with a cache.
+async fn cached_state(runtime: &Arc<StoreRuntime>, name: &str, cache: usize) -> StateCore {
     let spec = StateSpec::bytes(name, Model::Kv).unwrap();
     let id = runtime.store.register(&spec).await.unwrap();
-    StateCore::new(spec, id, runtime.clone(), None)
+    StateCore::new(spec, id, runtime.clone(), None, cache)
 }

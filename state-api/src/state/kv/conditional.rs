@@ -1,6 +1,6 @@
 //! Conditional writes of a [`KeyValueState`] (contract BATCH-2, BATCH-3).
 
-use std::{borrow::Borrow, hash::Hash};
+use std::borrow::Borrow;
 
 use statehold_core::{
     Address, Batch, Cell, Condition, Envelope, Mutation, Result, Revision,
@@ -19,7 +19,7 @@ pub struct Versioned<V> {
     pub revision: Revision,
 }
 
-impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
+impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
     /// Sets `key` if it has no value; whether it did.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn put_if_absent<Q>(&self, key: &Q, value: V) -> Result<bool>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let at = self.0.core.address(key)?;
         let cell = self.0.core.seal(&self.0.value_type, &at, &value)?;
@@ -41,7 +41,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn replace<Q>(&self, key: &Q, expected: &V, new: V) -> Result<bool>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let at = self.0.core.address(key)?;
         let expected = Condition::ValueIs(self.0.core.payload(&self.0.value_type, expected)?);
@@ -56,7 +56,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn delete_if<Q>(&self, key: &Q, expected: &V) -> Result<bool>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         let at = self.0.core.address(key)?;
         let expected = Condition::ValueIs(self.0.core.payload(&self.0.value_type, expected)?);
@@ -70,7 +70,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn get_versioned<Q>(&self, key: &Q) -> Result<Option<Versioned<V>>>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         self.0.core.check_revisions()?;
         let at = self.0.core.address(key)?;
@@ -87,7 +87,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     pub async fn put_if<Q>(&self, key: &Q, revision: Revision, value: V) -> Result<Option<Revision>>
     where
         K: Borrow<Q>,
-        Q: EncodeKey + Hash + Eq + ?Sized,
+        Q: EncodeKey + ?Sized,
     {
         self.0.core.check_revisions()?;
         let at = self.0.core.address(key)?;
@@ -98,7 +98,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> KeyValueState<K, V> {
     }
 }
 
-impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
+impl<V> Inner<V> {
     pub(super) async fn update_directly(
         &self,
         at: Address,
@@ -149,8 +149,7 @@ impl<K: Key, V: Clone + Send + Sync + 'static> Inner<K, V> {
                 return Ok(None);
             }
             let stage = |stage: &mut crate::runtime::Stage<'_>| {
-                self.uncache(&at);
-                stage.set(at.clone(), cell.clone());
+                self.core.change(stage, at.clone(), cell.clone(), false);
             };
             if self.core.stage(&[seen], bytes_of(&at, cell.as_ref()), stage).await? {
                 return Ok(Some(Vec::new()));
