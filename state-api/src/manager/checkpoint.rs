@@ -257,6 +257,8 @@ impl Inner {
         for runtime in self.stores.values() {
             runtime.check_open()?;
         }
+        // What they hold is about to be of no use, and a recovery needs memory; old handles may stay for long.
+        handles.empty_caches();
         let before = latest(archive).await?;
         // Before anything changes: whoever else writes here is fenced from now on, or this one is.
         let old = self.held.lock().clone();

@@ -29,6 +29,10 @@ impl Handles {
         self.0.clear();
     }
 
+    pub(super) fn empty_caches(&self) {
+        self.0.values().for_each(|handle| handle.core.empty_cache());
+    }
+
     pub(super) fn cache_bytes(&self) -> BTreeMap<String, u64> {
         self.0.iter().map(|(name, handle)| (name.clone(), handle.core.cache_bytes())).collect()
     }

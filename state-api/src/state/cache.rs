@@ -118,8 +118,13 @@ impl HotCache {
         let Some(count) = self.clears(key) else { return };
         if count.fetch_add(1, Ordering::AcqRel) == u32::MAX {
             // It begins anew, and so must what remembers it.
-            self.shards.iter().for_each(|shard| shard.0.lock().clear());
+            self.clear();
         }
+    }
+
+    /// Forgets everything, and gives the memory back.
+    pub(crate) fn clear(&self) {
+        self.shards.iter().for_each(|shard| shard.0.lock().clear());
     }
 
     /// Bytes charged.

@@ -134,6 +134,11 @@ impl StateCore {
         self.cache.iter().for_each(|cache| cache.remove(at));
     }
 
+    /// Gives the cache's memory back. It goes on empty.
+    pub(crate) fn empty_cache(&self) {
+        self.cache.iter().for_each(HotCache::clear);
+    }
+
     pub(crate) fn cache_bytes(&self) -> u64 {
         self.cache.as_ref().map_or(0, HotCache::bytes)
     }

@@ -35,6 +35,21 @@ async fn own_7_the_cache_follows_a_write_before_the_records_stripe_moves() {
 }
 
 #[tokio::test]
+async fn own_7_a_cache_that_is_emptied_gives_its_memory_back_and_goes_on() {
+    let (runtime, _) = runtime(1 << 20).await;
+    let state = cached_state(&runtime, "a", 1 << 20).await;
+    for round in 0..2 {
+        state.set(at(state.id, "k"), Some(cell("12345value"))).await.unwrap();
+        let held = state.cached("k").map(|hit| hit.unwrap().payload);
+        assert_eq!(held.as_deref(), Some(&b"value"[..]), "round {round}");
+        assert!(state.cache_bytes() > 0);
+        state.empty_cache();
+        assert_eq!(state.cache_bytes(), 0);
+        assert!(state.cached("k").is_none());
+    }
+}
+
+#[tokio::test]
 async fn own_7_the_cache_follows_a_commit_past_the_buffer_before_the_stripe_moves() {
     let (runtime, _) = runtime(4096).await;
     let state = state(&runtime, "a").await;
