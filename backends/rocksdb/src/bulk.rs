@@ -103,9 +103,15 @@ impl RocksBulk {
     fn end(&mut self) -> Result<()> {
         let Some(Writer { blocks, thread }) = self.writer.take() else { return Ok(()) };
         drop(blocks);
-        self.files = thread.join().map_err(|_| Error::internal("the thread that writes loaded rows panicked"))??;
+        let written = thread.join().map_err(|_| Error::internal("the thread that writes loaded rows panicked"))?;
+        // The next open of the directory may have removed the folder beneath a load of before.
+        self.files = written.map_err(|e| if self.db.strong_count() == 0 { closed().because(e) } else { e })?;
         Ok(())
     }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store is closed").advise("open it again")
 }
 
 fn write(options: &Options, folder: PathBuf, blocks: &mpsc::Receiver<Message>) -> Result<Vec<PathBuf>> {
@@ -132,10 +138,7 @@ impl BulkLoad for RocksBulk {
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
-        let db = self
-            .db
-            .upgrade()
-            .ok_or_else(|| Error::new(ErrorKind::Unavailable, "the store is closed").advise("open it again"))?;
+        let db = self.db.upgrade().ok_or_else(closed)?;
         move_into(&db, std::mem::take(&mut self.files))
     }
 }
