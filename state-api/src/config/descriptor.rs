@@ -64,7 +64,7 @@ pub struct MemoryDescriptor {
     pub engine: usize,
     /// Staged rows of each store. 0 writes every change through at once.
     pub write_buffer: usize,
-    /// Decoded hot values of each state. 0 keeps none.
+    /// Hot values of each state. 0 keeps none.
     pub cache: usize,
 }
 
@@ -104,7 +104,7 @@ pub struct StateDescriptor {
     pub revisions: bool,
     /// How values are encoded: `postcard`, `json`, `bytes`, or the name of a codec of your own.
     pub codec: String,
-    /// Decoded hot values in bytes, instead of the manager's.
+    /// Hot values in bytes, instead of the manager's.
     pub cache: Option<usize>,
 }
 

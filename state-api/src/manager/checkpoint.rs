@@ -8,7 +8,7 @@ use crate::{
         Archive, CheckpointForm, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, PreparedPart, Pruned, Retention,
         Select, Token,
     },
-    runtime::to_the_end,
+    runtime::{Unsettled, to_the_end},
 };
 
 /// What a manager owns in its archive.
@@ -258,7 +258,18 @@ impl Inner {
             runtime.check_open()?;
         }
         // What they hold is about to be of no use, and a recovery needs memory; old handles may stay for long.
+        let unsettled: Vec<_> = self.stores.values().filter_map(|runtime| runtime.unsettle_all()).collect();
         handles.empty_caches();
+        let outcome = self.replace(archive, id).await;
+        match outcome {
+            Ok(_) => handles.clear(),
+            Err(_) => unsettled.into_iter().for_each(Unsettled::settle),
+        }
+        outcome
+    }
+
+    /// Replaces what the stores hold, behind their gates.
+    async fn replace(&self, archive: &Archive, id: CheckpointId) -> Result<CheckpointInfo> {
         let before = latest(archive).await?;
         // Before anything changes: whoever else writes here is fenced from now on, or this one is.
         let old = self.held.lock().clone();
@@ -288,7 +299,6 @@ impl Inner {
             }
         }
         *self.held.lock() = Some(Held::whole(claim));
-        handles.clear();
         recovered.ok_or_else(|| Error::internal("a manager without stores"))
     }
 

@@ -231,6 +231,7 @@ impl Inner {
             if let Some((id, _)) = states.iter().find(|(_, spec)| spec.name == name) {
                 if let Some(handle) = handles.0.remove(name) {
                     handle.core.mark_dropped();
+                    handle.core.empty_cache();
                 }
                 return runtime.drop_state(*id).await.map_err(|e| e.in_state(name).during("drop"));
             }

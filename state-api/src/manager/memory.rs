@@ -18,7 +18,7 @@ pub struct StoreMemory {
 pub struct MemoryUse {
     /// By store.
     pub stores: BTreeMap<String, StoreMemory>,
-    /// Decoded hot values, by state that has a handle; in bytes.
+    /// Hot values, by state that has a handle; in bytes.
     pub caches: BTreeMap<String, u64>,
 }
 

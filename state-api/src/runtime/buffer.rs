@@ -16,7 +16,7 @@ use statehold_core::{
 };
 use tokio::sync::{RwLock, RwLockWriteGuard};
 
-use super::stripes::{Seen, Stripes, moved};
+use super::stripes::{Seen, Stripes, Unsettled, is_settled, moved};
 
 /// Takes changes while the buffer is locked.
 pub(crate) struct Stage<'a> {
@@ -116,11 +116,12 @@ impl WriteBuffer {
         Staged::Yes { sealed: due || full }
     }
 
-    /// Runs `then` under the lock if nobody has written in between: how a read value gets into a cache.
+    /// Runs `then` under the lock if nobody has written in between, and nobody is about to: how a read value gets
+    /// into a cache.
     #[inline]
     pub(crate) fn if_unmoved(&self, seen: Seen<'_>, then: impl FnOnce()) {
         let _inner = self.inner.lock();
-        if !moved(&[seen]) {
+        if is_settled(seen) {
             then();
         }
     }
@@ -130,18 +131,35 @@ impl WriteBuffer {
         self.commits.write().await
     }
 
-    /// To be called before a commit past the buffer, so that readers do not mix it with staged rows.
-    pub(crate) fn bypass(&self) {
+    /// To be called before a commit past the buffer, so that readers do not mix it with staged rows. Runs `uncache`
+    /// for each place under the lock: from here on until they are settled nobody caches what is there, which may be of
+    /// before the commit or of after it.
+    pub(crate) fn bypass<'s>(
+        &self,
+        stripes: &'s Stripes,
+        places: &[Address],
+        uncache: impl Fn(&Address),
+    ) -> Unsettled<'s> {
         self.bypasses.fetch_add(1, Ordering::AcqRel);
+        let _inner = self.inner.lock();
+        places.iter().for_each(uncache);
+        stripes.unsettle(places)
     }
 
-    /// Runs `written` for each place under the lock, then moves its stripe: after a commit past the buffer.
-    pub(crate) fn bypassed(&self, stripes: &Stripes, places: &[Address], written: impl Fn(&Address)) {
+    /// After a commit past the buffer: moves the stripes, and settles those of `unsettled` if its outcome is known. If
+    /// it is not, it may still come to pass.
+    pub(crate) fn bypassed(&self, stripes: &Stripes, places: &[Address], unsettled: Option<Unsettled<'_>>) {
         let _inner = self.inner.lock();
         for at in places {
-            written(at);
             stripes.of(at).fetch_add(1, Ordering::AcqRel);
         }
+        unsettled.into_iter().for_each(Unsettled::settle);
+    }
+
+    /// As [`WriteBuffer::bypass`], before all that is committed may be replaced.
+    pub(crate) fn unsettle_all<'s>(&self, stripes: &'s Stripes) -> Unsettled<'s> {
+        let _inner = self.inner.lock();
+        stripes.unsettle_all()
     }
 
     fn seal(&self, inner: &mut Inner) -> u64 {

@@ -14,4 +14,4 @@ pub(crate) use buffer::Stage;
 pub(crate) use flush::is_unknown;
 pub(crate) use reader::Reader;
 pub(crate) use store::{StoreRuntime, to_the_end};
-pub(crate) use stripes::Seen;
+pub(crate) use stripes::{Seen, Unsettled};

@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 use super::{
     Reader,
     buffer::{Stage, Staged, WriteBuffer},
-    flush::{self, Failures, FlushMetrics},
+    flush::{self, Failures, FlushMetrics, is_unknown},
     gate::{Closed, Gate},
-    stripes::{Seen, Stripes},
+    stripes::{Seen, Stripes, Unsettled},
 };
 
 /// Runs `work` to its end even if the caller goes away (contract OWN-2).
@@ -90,6 +90,7 @@ impl StoreRuntime {
         if let Some(buffer) = &self.buffer {
             buffer.forget();
         }
+        self.stripes.settle_all();
         // Those who wait for a flush of what was forgotten.
         self.flushed.notify_waiters();
     }
@@ -111,7 +112,12 @@ impl StoreRuntime {
         (stripe, stripe.load(Ordering::Acquire))
     }
 
-    /// Runs `then` if nobody has written the record since `seen`, in step with writers.
+    /// Nobody caches what is read from now on until the answer is settled or the content [replaced](Self::replaced).
+    pub(crate) fn unsettle_all(&self) -> Option<Unsettled<'_>> {
+        self.buffer.as_ref().map(|buffer| buffer.unsettle_all(&self.stripes))
+    }
+
+    /// Runs `then` if nobody has written the record since `seen`, in step with writers, and nobody is about to.
     #[inline]
     pub(crate) fn if_unmoved(&self, seen: Seen<'_>, then: impl FnOnce()) {
         if let Some(buffer) = &self.buffer {
@@ -202,27 +208,31 @@ impl StoreRuntime {
         self.store.commit(batch).finish().await
     }
 
-    /// Commits a batch over states of which some are staged: everything staged goes first, and `written`
-    /// (which forgets a cached record) runs before anybody writes again. With a marker it is sent again while its
-    /// outcome is unknown. Runs to its end even if the caller goes away.
+    /// Commits a batch over states of which some are staged: everything staged goes first, and `uncache`
+    /// (which forgets a cached record) runs before it is sent. With a marker it is sent again while its
+    /// outcome is unknown. `check` is asked when nothing can replace the store's content any more: a marker names no
+    /// state, and would be taken by any content. Runs to its end even if the caller goes away.
     pub(crate) async fn commit_in_order(
         self: &Arc<Self>,
         batch: Batch,
-        written: impl Fn(&Address) + Send + 'static,
+        check: impl Fn() -> Result<()> + Send + 'static,
+        uncache: impl Fn(&Address) + Send + 'static,
     ) -> Result<Committed> {
         let runtime = self.clone();
         to_the_end(async move {
             let _closed = runtime.close_gate().await;
             runtime.check_open()?;
+            check()?;
             runtime.flush().await?;
             let places: Vec<Address> = batch.mutations.iter().map(|m| m.at().clone()).collect();
-            if let Some(buffer) = &runtime.buffer {
-                buffer.bypass();
-            }
+            let Some(buffer) = &runtime.buffer else { return runtime.commit_again(batch).await };
+            let unsettled = buffer.bypass(&runtime.stripes, &places, uncache);
             let outcome = runtime.commit_again(batch).await;
-            if let Some(buffer) = &runtime.buffer {
-                buffer.bypassed(&runtime.stripes, &places, written);
+            let unknown = outcome.as_ref().is_err_and(is_unknown);
+            if unknown {
+                tracing::warn!(store = %runtime.name, records = places.len(), "a commit's outcome is unknown: what it would change is not cached until the store is recovered or opened again");
             }
+            buffer.bypassed(&runtime.stripes, &places, (!unknown).then_some(unsettled));
             outcome
         })
         .await

@@ -243,9 +243,7 @@ impl WriteBatch {
     /// - What the engine fails with.
     pub async fn commit(self) -> Result<()> {
         let Some(runtime) = self.runtime.clone() else { return Ok(()) };
-        for core in &self.cores {
-            core.check()?;
-        }
+        check_all(&self.cores)?;
         self.check_scope(&runtime)?;
         if self.direct {
             return self.commit_directly(&runtime).await;
@@ -268,11 +266,14 @@ impl WriteBatch {
             return Err(Error::invalid(format!("the source is in store `{}`, the batch is for another", runtime.name))
                 .advise("a batch and its position are atomic within one store"));
         }
-        self.cores.iter().try_for_each(|core| core.check())?;
+        check_all(&self.cores)?;
         self.check_scope(&runtime)?;
         let marker = source.next(&position)?;
         let (batch, cores) = self.into_batch(Some(marker.clone()));
-        let outcome = runtime.commit_in_order(batch, move |at| uncache(&cores, at)).await;
+        let (cores, stands) = (Arc::new(cores), source.stands());
+        let checked = cores.clone();
+        let check = move || check_all(&checked).and_then(|()| stands());
+        let outcome = runtime.commit_in_order(batch, check, move |at| uncache(&cores, at)).await;
         source.settle(marker, outcome.map(|committed| committed.duplicate)).await
     }
 
@@ -308,12 +309,15 @@ impl WriteBatch {
         if !runtime.is_buffered() {
             return runtime.commit(batch).await.map(drop);
         }
-        runtime.commit_in_order(batch, move |at| uncache(&cores, at)).await.map(drop)
+        let cores = Arc::new(cores);
+        let checked = cores.clone();
+        let check = move || check_all(&checked);
+        runtime.commit_in_order(batch, check, move |at| uncache(&cores, at)).await.map(drop)
     }
 
     async fn stage(self, runtime: &StoreRuntime) -> Result<()> {
         let (mutations, size) = (self.changes.mutations(), self.size());
-        let check = || self.cores.iter().try_for_each(|core| core.check());
+        let check = || check_all(&self.cores);
         let at: Vec<Address> = self.conditions.iter().map(|(at, _)| at.clone()).collect();
         loop {
             let seen: Vec<_> = at.iter().map(|at| runtime.stripe(at)).collect();
@@ -346,6 +350,10 @@ impl WriteBatch {
             }
         }
     }
+}
+
+fn check_all(cores: &[Arc<StateCore>]) -> Result<()> {
+    cores.iter().try_for_each(|core| core.check())
 }
 
 /// Forgets what is cached of a record that one of these states has.

@@ -6,7 +6,9 @@ mod ring;
 
 use std::{
     hash::{BuildHasher, Hasher},
+    num::NonZero,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    thread,
 };
 
 use parking_lot::Mutex;
@@ -14,7 +16,8 @@ use statehold_core::{Address, Cell, Envelope, Millis, Opened};
 
 use ring::{Record, Ring};
 
-/// Bytes of a shard, unless that makes more than [`SHARDS`].
+/// Bytes of a shard, unless that makes more than [`SHARDS`], or more than two for each processor: the fewer there are,
+/// the more of their memory lies in huge pages.
 const SHARD: usize = 4 << 20;
 const SHARDS: usize = 16;
 /// Counts of cleared keys; two keys that share one cost each other's entries.
@@ -36,7 +39,8 @@ pub(crate) struct HotCache {
 
 impl HotCache {
     pub(crate) fn new(bytes: usize) -> Self {
-        let shards = 1 << (bytes / SHARD).clamp(1, SHARDS).ilog2();
+        let most = 2 * thread::available_parallelism().map_or(1, NonZero::get).next_power_of_two();
+        let shards = 1 << (bytes / SHARD).clamp(1, SHARDS.min(most)).ilog2();
         Self {
             shards: (0..shards).map(|_| Shard(Mutex::new(Ring::new(bytes / shards)))).collect(),
             hasher: foldhash::fast::RandomState::default(),
@@ -77,6 +81,8 @@ impl HotCache {
         let (shard, hash) = self.shard(key, sub)?;
         let found = shard.lock().get(hash, key, sub)?;
         if found.expires_at.is_some_and(|at| now() >= at) || found.clears != self.clears_of(key) {
+            // Or reading it would keep it. Whoever has put another meanwhile loses that.
+            shard.lock().remove(hash, key, sub);
             return None;
         }
         Some(Opened { schema_version: found.schema, payload: found.payload })

@@ -129,7 +129,7 @@ impl StateCore {
         stage.clear(at, Cleared::All);
     }
 
-    /// Forgets what is cached of a record that was written past the buffer.
+    /// Forgets what is cached of a record that is about to be written past the buffer.
     pub(crate) fn uncache(&self, at: &Address) {
         self.cache.iter().for_each(|cache| cache.remove(at));
     }
@@ -198,7 +198,13 @@ impl StateCore {
         let expires_at = cell.expires_at;
         let opened = self.envelope.open(&at.key, &at.sub, cell)?;
         if let Some(cache) = &self.cache {
-            self.runtime.if_unmoved(seen, || cache.insert(at, &opened, expires_at));
+            let insert = || {
+                // Else what a drop emptied would fill again.
+                if !self.is_fenced() {
+                    cache.insert(at, &opened, expires_at);
+                }
+            };
+            self.runtime.if_unmoved(seen, insert);
         }
         Ok(Some(opened))
     }

@@ -38,7 +38,7 @@ const NONCE: usize = 16;
 /// # manager.close().await }
 /// ```
 pub struct Source {
-    name: String,
+    name: Arc<str>,
     runtime: Arc<StoreRuntime>,
     /// The content that the position belongs to.
     epoch: u64,
@@ -66,7 +66,7 @@ impl Source {
                 .advise("take checkpoints with the position in their metadata, and begin with `RecoverFrom::Latest`"));
         }
         let mut source = Self {
-            name: name.to_owned(),
+            name: name.into(),
             epoch: runtime.epoch(),
             runtime,
             writer: writer_of(namespace, name),
@@ -100,12 +100,20 @@ impl Source {
     }
 
     fn check(&self) -> Result<()> {
-        if self.epoch == self.runtime.epoch() {
-            return Ok(());
+        self.stands()()
+    }
+
+    /// To be asked whether the content is still the one that the position belongs to.
+    pub(super) fn stands(&self) -> impl Fn() -> Result<()> + Send + 'static {
+        let (name, runtime, epoch) = (self.name.clone(), self.runtime.clone(), self.epoch);
+        move || {
+            if epoch == runtime.epoch() {
+                return Ok(());
+            }
+            Err(Error::fenced(format!("the content that source `{name}` stood in was replaced"))
+                .in_store(&runtime.name)
+                .advise("open the source again; after a recovery the checkpoint's metadata has the position"))
         }
-        Err(Error::fenced(format!("the content that source `{}` stood in was replaced", self.name))
-            .in_store(&self.runtime.name)
-            .advise("open the source again; after a recovery the checkpoint's metadata has the position"))
     }
 
     pub(super) fn runtime(&self) -> &Arc<StoreRuntime> {

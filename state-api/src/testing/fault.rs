@@ -27,13 +27,16 @@ pub enum Fault {
     Lost(ErrorKind),
     /// It happens, and fails as `Indeterminate` all the same.
     AnswerLost,
+    /// It fails as `Indeterminate`, and happens later: when what [`FaultSwitch::hold_back`] answered is dropped.
+    Late,
     /// It does not happen, and is reported as done: what no engine may do. Proves that a test would notice.
     Lie,
     /// It does not happen: the backend panics, as no backend may.
     Panic,
 }
 
-/// While it lives, every commit begins late, and every read answers late what it saw when it was asked.
+/// While it lives, every commit begins late, and every read answers late what it saw when it was asked
+/// ([`FaultSwitch::delay`]), or what failed has not happened yet ([`FaultSwitch::hold_back`]).
 #[derive(Debug)]
 #[must_use = "nothing is late any more when this is dropped"]
 pub struct Delay(#[allow(dead_code, reason = "held, not read")] OwnedRwLockWriteGuard<()>);
@@ -42,6 +45,7 @@ pub struct Delay(#[allow(dead_code, reason = "held, not read")] OwnedRwLockWrite
 #[derive(Debug, Clone, Default)]
 pub struct FaultSwitch {
     late: Arc<RwLock<()>>,
+    held_back: Arc<RwLock<()>>,
     commits: Arc<Mutex<VecDeque<Option<Fault>>>>,
     reads: Arc<Mutex<VecDeque<Option<Fault>>>>,
     recover: Arc<AtomicBool>,
@@ -74,6 +78,11 @@ impl FaultSwitch {
     /// Makes the engine slow until the answer is dropped. Waits for what is late already.
     pub async fn delay(&self) -> Delay {
         Delay(self.late.clone().write_owned().await)
+    }
+
+    /// Commits with [`Fault::Late`] happen once the answer is dropped. Waits for those that happen now.
+    pub async fn hold_back(&self) -> Delay {
+        Delay(self.held_back.clone().write_owned().await)
     }
 
     /// Waits until nothing is to be late.
@@ -168,7 +177,7 @@ impl FaultStore {
     fn read_fault(&self) -> Option<Error> {
         next(&self.switch.reads).map(|fault| match fault {
             Fault::Lost(kind) => injected(kind),
-            Fault::AnswerLost | Fault::Lie | Fault::Panic => injected(ErrorKind::Unavailable),
+            Fault::AnswerLost | Fault::Late | Fault::Lie | Fault::Panic => injected(ErrorKind::Unavailable),
         })
     }
 }
@@ -216,6 +225,14 @@ impl Store for FaultStore {
             Some(Fault::Lie) => Op::Ready(Ok(Committed::default())),
             #[allow(clippy::panic, reason = "this is what was asked for")]
             Some(Fault::Panic) => Op::boxed(async { panic!("an injected panic") }),
+            Some(Fault::Late) => {
+                let (inner, held_back) = (self.inner.clone(), self.switch.held_back.clone());
+                tokio::spawn(async move {
+                    let _happening = held_back.read().await;
+                    inner.commit(batch).finish().await
+                });
+                Op::Ready(Err(injected(ErrorKind::Indeterminate)))
+            }
             Some(Fault::AnswerLost) => Op::boxed(async move {
                 self.inner.commit(batch).finish().await?;
                 Err(injected(ErrorKind::Indeterminate))

@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 use futures::FutureExt as _;
-use statehold::{ErrorKind, KeyMapState, KeyValueState, StateManager, WriteBatch};
+use statehold::{ErrorKind, KeyMapState, KeyValueState, StateManager, WriteBatch, testing::Fault};
 
 use crate::support::{SIZES, on_every_engine, refused};
 
@@ -100,6 +100,30 @@ on_every_engine! {
             assert!(matches!(entry.await.unwrap(), Some(1 | 2)));
         }
         assert_eq!((kv.get(&1).await.unwrap(), map.get(&1, &1).await.unwrap()), (Some(2), Some(2)));
+        manager.close().await.unwrap();
+    }
+
+    async fn own_7_what_a_commit_of_unknown_outcome_may_still_change_is_not_cached(place: Place) {
+        let manager = place.open(place.sized(1 << 20, 1 << 20)).await;
+        let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+        let versioned = manager.key_value::<u64, u64>("versioned").await.unwrap();
+        kv.put(&1, 1).await.unwrap();
+        kv.put(&2, 1).await.unwrap();
+        let held_back = place.faults.hold_back().await;
+        place.faults.fail_commit(1, Fault::Late);
+        let mut batch = WriteBatch::new();
+        batch.put(&kv, &1, 2).unwrap();
+        batch.put(&versioned, &1, 1).unwrap();
+        assert_eq!(refused(batch.commit().await).0, ErrorKind::Indeterminate);
+        assert_eq!((kv.get(&1).await.unwrap(), kv.get(&2).await.unwrap()), (Some(1), Some(1)));
+        drop(held_back);
+        // The store itself tells that it has happened.
+        while kv.get_many(&[1]).await.unwrap() == [Some(1)] {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(kv.get(&1).await.unwrap(), Some(2));
+        kv.update(&1, |n| Ok(n.unwrap() + 1)).await.unwrap();
+        assert_eq!(kv.get(&1).await.unwrap(), Some(3));
         manager.close().await.unwrap();
     }
 

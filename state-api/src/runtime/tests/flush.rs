@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use futures::{FutureExt as _, poll};
-use statehold_core::{Address, Batch, Cell, Envelope, ErrorKind, Mutation, Reads as _, staged::Layers as _};
+use statehold_core::{
+    Address, Batch, Cell, Envelope, ErrorKind, Marker, Mutation, Reads as _, WriterId, staged::Layers as _,
+};
 use tokio::pin;
 
 use super::{at, cached_state, cell, runtime, runtime_on, state};
@@ -50,17 +52,21 @@ async fn own_7_a_cache_that_is_emptied_gives_its_memory_back_and_goes_on() {
 }
 
 #[tokio::test]
-async fn own_7_the_cache_follows_a_commit_past_the_buffer_before_the_stripe_moves() {
+async fn own_7_a_commit_past_the_buffer_is_uncached_before_its_stripe_moves_and_before_it_happens() {
+    // Otherwise somebody could read the new value, and the old one after it.
     let (runtime, _) = runtime(4096).await;
     let state = state(&runtime, "a").await;
     let here = at(state.id, "k");
     let before = runtime.stripe(&here).1;
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (other, place, saw) = (runtime.clone(), here.clone(), seen.clone());
-    let written = move |at: &Address| saw.lock().unwrap().push((at == &place, other.stripe(at).1));
+    let uncache = move |at: &Address| {
+        let found = other.store.get(at).finish().now_or_never().unwrap().unwrap();
+        saw.lock().unwrap().push((at == &place, other.stripe(at).1, found));
+    };
     let batch = Batch { mutations: vec![Mutation::Put(here.clone(), cell("v"))], ..Batch::default() };
-    runtime.commit_in_order(batch, written).await.unwrap();
-    assert_eq!(*seen.lock().unwrap(), [(true, before)]);
+    runtime.commit_in_order(batch, || Ok(()), uncache).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [(true, before, None)]);
     assert_ne!(runtime.stripe(&here).1, before);
 }
 
@@ -72,7 +78,7 @@ async fn batch_1_a_commit_past_the_buffer_is_noticed_by_those_who_read_staged_an
     let seals = || runtime.buffer.as_ref().unwrap().seals();
     let before = seals();
     let batch = Batch { mutations: vec![Mutation::Put(at(state.id, "k"), cell("v"))], ..Batch::default() };
-    runtime.commit_in_order(batch, |_| ()).await.unwrap();
+    runtime.commit_in_order(batch, || Ok(()), |_| ()).await.unwrap();
     assert_ne!(seals(), before);
 }
 
@@ -91,6 +97,51 @@ async fn life_5_a_writer_who_waited_at_the_gate_stages_nothing_for_content_that_
     assert_eq!(writing.await.unwrap_err().kind(), ErrorKind::Fenced);
     other.set(at(other.id, "k"), Some(cell("v"))).await.unwrap();
     runtime.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn life_5_a_marker_that_waited_at_the_gate_is_not_committed_into_content_that_replaced_its_own() {
+    // It names no state: the new content would take it, and its reader would skip what the old one had read.
+    let (runtime, _) = runtime(4096).await;
+    let closed = runtime.close_gate().await;
+    let (other, epoch) = (runtime.clone(), runtime.epoch());
+    let check =
+        move || if other.epoch() == epoch { Ok(()) } else { Err(statehold_core::Error::fenced("another content")) };
+    let marker = Marker { writer: WriterId(7), sequence: 1, position: None };
+    let batch = Batch { marker: Some(marker), ..Batch::default() };
+    let committing = runtime.commit_in_order(batch, check, |_| ());
+    pin!(committing);
+    assert!(poll!(&mut committing).is_pending());
+    runtime.replaced();
+    drop(closed);
+    assert_eq!(committing.await.unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(runtime.store.last_marker(WriterId(7)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn own_7_nobody_caches_what_a_recovery_may_replace() {
+    let (runtime, _) = runtime(1 << 20).await;
+    let state = cached_state(&runtime, "a", 1 << 20).await;
+    let here = at(state.id, "k");
+    let sealed = Envelope::of_state("a").seal(0, b"k", b"", None, b"value");
+    state.set(here.clone(), Some(Cell::new(sealed))).await.unwrap();
+    runtime.flush().await.unwrap();
+    let is_cached_when_read = async || {
+        state.empty_cache();
+        state.load(&here).await.unwrap().unwrap();
+        state.cached("k").is_some()
+    };
+    let unsettled = runtime.unsettle_all().unwrap();
+    assert!(!is_cached_when_read().await);
+    unsettled.settle();
+    assert!(is_cached_when_read().await);
+    // A handle of before has no use for it, and nobody counts what it keeps.
+    let _unsettled = runtime.unsettle_all();
+    runtime.replaced();
+    assert!(!is_cached_when_read().await);
+    let state = cached_state(&runtime, "a", 1 << 20).await;
+    state.load(&here).await.unwrap().unwrap();
+    assert!(state.cached("k").is_some());
 }
 
 #[tokio::test]

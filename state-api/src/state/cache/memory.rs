@@ -8,7 +8,7 @@ use memmap2::MmapMut;
 const MAPPED: usize = 256 << 10;
 /// From here on its pages are asked to be huge: few are then half empty.
 #[cfg(target_os = "linux")]
-const HUGE: usize = 4 << 20;
+const HUGE: usize = 2 << 20;
 
 /// Zeroes, or nothing. A cache is read at random, and with an allocator's small pages half of what that costs is
 /// finding the page.
