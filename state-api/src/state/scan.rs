@@ -81,20 +81,27 @@ impl Drop for Task {
     }
 }
 
-/// Reads a page while the rows of the one before are used.
+/// A page of a group, begun.
+type Ahead = (KeyGroup, BoxFuture<'static, Result<Found>>);
+
+/// Reads pages while the rows of the one before are used: the next of a group, and the first of the group behind it.
 struct Pages<G> {
     core: Arc<StateCore>,
     want: Want,
     groups: G,
     limit: PageLimit,
-    ahead: Option<(KeyGroup, BoxFuture<'static, Result<Found>>)>,
+    next: Option<Ahead>,
+    behind: Option<Ahead>,
 }
 
 impl<G: Iterator<Item = KeyGroup>> Pages<G> {
-    fn begin(&mut self, place: Option<Place>) {
-        let Some(place) = place.or_else(|| self.groups.next().map(|group| (group, None))) else { return };
+    fn begin_group(&mut self) -> Option<Ahead> {
+        let group = self.groups.next()?;
+        Some(self.begin((group, None)))
+    }
+
+    fn begin(&self, place: Place) -> Ahead {
         let (core, group, limit, want) = (Arc::clone(&self.core), place.0, self.limit, self.want);
-        self.limit.rows = MORE_ROWS;
         let mut page = async move { page(&core, place, limit, want).await }.boxed();
         // What has to be waited for goes on by itself: whoever holds the stream must hold no connection.
         match (&mut page).now_or_never() {
@@ -102,15 +109,24 @@ impl<G: Iterator<Item = KeyGroup>> Pages<G> {
             None if Handle::try_current().is_ok() => page = Task(tokio::spawn(page)).found().boxed(),
             None => {}
         }
-        self.ahead = Some((group, page));
+        (group, page)
     }
 
     async fn next(&mut self) -> Result<Option<Vec<Row>>> {
-        let Some((group, page)) = self.ahead.take() else { return Ok(None) };
+        let Some((group, page)) = self.next.take() else { return Ok(None) };
         let (rows, next) = page.await?;
         // It may have been read long ago.
         self.core.check()?;
-        self.begin(next.map(|after| (group, Some(after))));
+        let is_first = self.limit.rows < MORE_ROWS;
+        self.limit.rows = MORE_ROWS;
+        self.next = match next {
+            Some(after) => Some(self.begin((group, Some(after)))),
+            None => self.behind.take().or_else(|| self.begin_group()),
+        };
+        // Who wants no more than the first page shall not pay for two.
+        if !is_first && self.behind.is_none() {
+            self.behind = self.begin_group();
+        }
         Ok(Some(rows))
     }
 }
@@ -118,9 +134,9 @@ impl<G: Iterator<Item = KeyGroup>> Pages<G> {
 fn by_group(core: Arc<StateCore>, want: Want) -> impl Stream<Item = Result<Row>> + Send {
     let groups = core.runtime.store.groups().iter();
     let limit = PageLimit { rows: FIRST_ROWS, ..PageLimit::default() };
-    let mut pages = Pages { core, want, groups, limit, ahead: None };
+    let mut pages = Pages { core, want, groups, limit, next: None, behind: None };
     stream::once(async move {
-        pages.begin(None);
+        pages.next = pages.begin_group();
         stream::try_unfold(pages, |mut pages| async move {
             let rows = pages.next().await?;
             Ok::<_, Error>(rows.map(|rows| (stream::iter(rows.into_iter().map(Ok)), pages)))
