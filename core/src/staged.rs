@@ -8,6 +8,7 @@ mod captured;
 mod cleared;
 mod generation;
 mod overlay;
+mod subs;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! [`Generation`]: one fill of a write buffer.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     hash::{Hash, Hasher},
     ops::Bound,
 };
@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use hashbrown::{Equivalent, hash_map::Entry};
 
-use super::{Captured, Cleared};
+use super::{Captured, Cleared, subs::Subs};
 use crate::{Address, Cell, KeyGroup, Mutation, Position, ScanRange, ScanRequest, StateId, key::same};
 
 /// Memory that a staged record costs beyond its own bytes: its slot in a table that is two thirds full, its mutation
@@ -20,7 +20,7 @@ const OVERHEAD: usize = size_of::<(Bytes, StagedKey)>() * 3 / 2 + size_of::<Muta
 #[derive(Debug, Clone)]
 enum Rows {
     One(Option<Cell>),
-    Many(BTreeMap<Bytes, Option<Cell>>),
+    Many(Subs),
 }
 
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ impl Generation {
         let fresh = charge(key.len(), sub.len(), cell.as_ref());
         let keys = self.states.entry((state, group)).or_default();
         let Some(staged) = keys.get_mut(&Wanted(&key)) else {
-            let rows = if sub.is_empty() { Rows::One(cell) } else { Rows::Many(BTreeMap::from([(sub, cell)])) };
+            let rows = if sub.is_empty() { Rows::One(cell) } else { Rows::Many(Subs::one(sub, cell)) };
             keys.insert(InTable(key), StagedKey { cleared: None, rows });
             self.bytes += fresh;
             self.records += 1;
@@ -131,7 +131,7 @@ impl Generation {
         let before = match &mut staged.rows {
             Rows::One(one) if sub.is_empty() => Some(std::mem::replace(one, cell)),
             Rows::One(one) => {
-                let mut many = BTreeMap::from([(Bytes::new(), one.take())]);
+                let mut many = Subs::one(Bytes::new(), one.take());
                 many.insert(sub, cell);
                 staged.rows = Rows::Many(many);
                 None
@@ -156,7 +156,7 @@ impl Generation {
         let length = key.len();
         let staged = match self.states.entry((state, group)).or_default().entry(InTable(key)) {
             Entry::Occupied(staged) => staged.into_mut(),
-            Entry::Vacant(none) => none.insert(StagedKey { cleared: None, rows: Rows::Many(BTreeMap::new()) }),
+            Entry::Vacant(none) => none.insert(StagedKey { cleared: None, rows: Rows::Many(Subs::default()) }),
         };
         let (bytes, records) = staged.remove(length, &cleared);
         self.bytes -= bytes;
@@ -240,16 +240,13 @@ impl StagedKey {
         match &mut self.rows {
             Rows::One(cell) if cleared.covers(&[]) => {
                 (bytes, records) = (charge(key, 0, cell.as_ref()), 1);
-                self.rows = Rows::Many(BTreeMap::new());
+                self.rows = Rows::Many(Subs::default());
             }
             Rows::One(_) => {}
-            Rows::Many(many) => {
-                while let Some(first) = many.first_entry().filter(|e| cleared.covers(e.key())) {
-                    let (sub, cell) = first.remove_entry();
-                    bytes += charge(key, sub.len(), cell.as_ref());
-                    records += 1;
-                }
-            }
+            Rows::Many(many) => many.clear(cleared, |sub, cell| {
+                bytes += charge(key, sub.len(), cell);
+                records += 1;
+            }),
         }
         (bytes, records)
     }
@@ -286,12 +283,12 @@ impl StagedKey {
             Some(after) if after.key > *key => return,
             // The later of both; `contains` looks at the other.
             Some(after) if after.key == *key && bound(from).is_none_or(|f| *f <= after.sub) => {
-                Bound::Excluded(after.sub.clone())
+                Bound::Excluded(&after.sub)
             }
-            _ => from.clone(),
+            _ => from.as_ref(),
         };
         let mut room = request.limit.rows.max(1);
-        for (sub, cell) in many.range((start, Bound::Unbounded)) {
+        for (sub, cell) in many.from(start) {
             if bound(to).is_some_and(|t| sub > t) {
                 return;
             }

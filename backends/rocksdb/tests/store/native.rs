@@ -4,7 +4,10 @@ use std::{fs, path::Path, sync::Arc};
 
 use futures::executor::block_on;
 use rocksdb::{DB, LiveFile, Options};
-use statehold_core::{Batch, Cell, Durability, KeyGroups, Mutation, NativeCut, OpenRequest, Store, Unclean};
+use statehold_core::{
+    Address, Batch, Cell, Durability, ErrorKind, KeyGroups, Model, Mutation, NativeCut, OpenRequest, Result, Row,
+    StateSpec, Store, Unclean,
+};
 
 use crate::support::{Place, at, close, fill, open, register, values};
 
@@ -114,4 +117,56 @@ fn life_6_files_that_lie_within_the_range_are_kept_as_they_are() {
         let kept = again.files().iter().any(|kept| kept.stable && fs::read(&kept.path).unwrap() == bytes);
         assert!(kept, "{} is not in the next cut", file.name);
     }
+}
+
+#[test]
+fn life_5_cuts_loads_and_writes_beside_native_recoveries_all_come_to_an_end() {
+    // Each takes the writer's lock and the engine's, and a recovery holds one while it waits for the other.
+    const ROUNDS: u32 = 40;
+    let place = Place::new();
+    let store = place.open().unwrap();
+    fill(&*store, register(&*store), 1000, b"base");
+    let base = cut(&*store);
+    let recover = |store: &dyn Store| {
+        let mut loader = block_on(store.native().unwrap().loader(all())).unwrap();
+        let folder = loader.part(all(), base.now(), base.incarnation()).unwrap();
+        for file in base.files() {
+            fs::hard_link(&file.path, folder.join(&file.name)).unwrap();
+        }
+        block_on(loader.publish())
+    };
+    // Whose content was replaced meanwhile is told so: what fails is no fault of ours.
+    let beside = |work: &dyn Fn() -> Result<()>| {
+        for _ in 0..ROUNDS {
+            if let Err(e) = work() {
+                assert_ne!(e.kind(), ErrorKind::Internal, "{e}");
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| beside(&|| recover(&*store)));
+        scope.spawn(|| beside(&|| block_on(store.native().unwrap().cut()).map(drop)));
+        scope.spawn(|| {
+            beside(&|| {
+                let mut loader = block_on(store.loader(all()))?;
+                let state = block_on(loader.state(&StateSpec::bytes("loaded", Model::Kv)?))?;
+                // Descending: they go by batches.
+                for i in (0..20).rev() {
+                    let Address { group, key, sub, .. } = at(state, i);
+                    block_on(loader.load(state, group, vec![Row { key, sub, cell: Cell::new("loaded") }]))?;
+                }
+                block_on(loader.publish())
+            });
+        });
+        scope.spawn(|| {
+            beside(&|| {
+                let state = block_on(store.register(&StateSpec::bytes("counts", Model::Kv)?))?;
+                let mutations = vec![Mutation::Put(at(state, 1), Cell::new("written"))];
+                block_on(store.commit(Batch { mutations, ..Batch::default() }).finish()).map(drop)
+            });
+        });
+    });
+    recover(&*store).unwrap();
+    assert_eq!(values(&*store, register(&*store), 0..8).unwrap(), vec![&b"base"[..]; 1000]);
+    close(&*store);
 }

@@ -1,6 +1,7 @@
 //! Staged rows against a naive model.
 
 mod model;
+mod subs;
 
 use std::{
     collections::BTreeMap,
