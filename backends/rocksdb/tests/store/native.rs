@@ -128,8 +128,8 @@ fn life_5_cuts_loads_and_writes_beside_native_recoveries_all_come_to_an_end() {
     fill(&*store, register(&*store), 1000, b"base");
     let base = cut(&*store);
     let recover = |store: &dyn Store| {
-        let mut loader = block_on(store.native().unwrap().loader(all())).unwrap();
-        let folder = loader.part(all(), base.now(), base.incarnation()).unwrap();
+        let mut loader = block_on(store.native().unwrap().loader(all()))?;
+        let folder = loader.part(all(), base.now(), base.incarnation())?;
         for file in base.files() {
             fs::hard_link(&file.path, folder.join(&file.name)).unwrap();
         }
@@ -144,7 +144,7 @@ fn life_5_cuts_loads_and_writes_beside_native_recoveries_all_come_to_an_end() {
         }
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| beside(&|| recover(&*store)));
+        scope.spawn(|| beside(&|| recover(&*store).map(drop)));
         scope.spawn(|| beside(&|| block_on(store.native().unwrap().cut()).map(drop)));
         scope.spawn(|| {
             beside(&|| {
