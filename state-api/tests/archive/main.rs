@@ -7,6 +7,7 @@ mod double;
 mod engines;
 mod golden;
 mod owners;
+mod paused;
 mod prune;
 mod race;
 mod recover;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use statehold::archive::{Archive, CheckpointId, Claim, Cut, Metadata, Select};
+use statehold::archive::{Archive, CheckpointId, Claim, Cut, Metadata, Retention, Select};
 use statehold_core::{ErrorKind, KeyGroups, Model, Result};
 
 use crate::{
@@ -168,4 +168,26 @@ async fn life_2_a_complete_whose_answer_is_lost_is_complete_all_the_same() {
     let back = Shelf::new(groups());
     recover(&archive_on(&inner).await.unwrap(), Select::Latest, &back).await.unwrap();
     assert_eq!(back.content(), shelf.content());
+}
+
+#[tokio::test]
+async fn life_8_what_an_owner_goes_on_from_stays_until_he_has_written() {
+    let store = objects();
+    let whole = counts(100);
+    let (low, high) = (halved(&whole, false), halved(&whole, true));
+    let archive = archive_on(&store).await.unwrap();
+    let all = archive.claim(groups(), "both", None).await.unwrap();
+    let cut = async |shelf: &Shelf| Cut::take(&[("local", shelf.store())]).await.unwrap();
+    archive.write(&all, ONE, &Metadata::new(), cut(&whole).await).await.unwrap();
+    let (lower, upper) = (Owner::new(&store, false).await, Owner::new(&store, true).await);
+    for n in 2..5 {
+        upper.archive.write(&upper.claim, CheckpointId(n), &Metadata::new(), cut(&high).await).await.unwrap();
+        // The lower one may still be recovering the first.
+        archive.prune(&Retention { keep_last: 1, keep_for: None }, None).await.unwrap();
+        assert_eq!(ids(&archive).await, [1, n]);
+        archive.verify(id(1)).await.unwrap();
+    }
+    lower.archive.write(&lower.claim, CheckpointId(5), &Metadata::new(), cut(&low).await).await.unwrap();
+    archive.prune(&Retention { keep_last: 1, keep_for: None }, None).await.unwrap();
+    assert_eq!(ids(&archive).await, [5]);
 }

@@ -13,6 +13,7 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
 };
+use tokio::sync::Semaphore;
 
 /// What becomes of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) enum Fate {
     Garbled,
     /// It happens, whatever was there and however it was to be put.
     Forced,
+    /// It happens once [`Unruly::let_late_happen`] was called, even if nobody waits for it any more.
+    Late,
 }
 
 type Plan = dyn FnMut(&Path) -> Fate + Send;
@@ -35,11 +38,19 @@ type Plan = dyn FnMut(&Path) -> Fate + Send;
 pub(crate) struct Unruly {
     inner: Arc<dyn ObjectStore>,
     plan: Mutex<Box<Plan>>,
+    late: Arc<Semaphore>,
 }
 
 impl Unruly {
     pub(crate) fn new(inner: Arc<dyn ObjectStore>, plan: impl FnMut(&Path) -> Fate + Send + 'static) -> Arc<Self> {
-        Arc::new(Self { inner, plan: Mutex::new(Box::new(plan)) })
+        Arc::new(Self { inner, plan: Mutex::new(Box::new(plan)), late: Arc::new(Semaphore::new(0)) })
+    }
+
+    /// Lets the one put that is late happen now, and waits until it has.
+    pub(crate) async fn let_late_happen(&self) {
+        self.late.add_permits(1);
+        // Who comes first is served first.
+        drop(self.late.acquire().await);
     }
 
     /// Well behaved, but every call takes a few turns.
@@ -72,6 +83,14 @@ impl ObjectStore for Unruly {
         let payload = match fate {
             Fate::Lost => return Err(timed_out()),
             Fate::Garbled => Bytes::from(vec![b'x'; payload.content_length()]).into(),
+            Fate::Late => {
+                let (inner, location, late) = (self.inner.clone(), location.clone(), self.late.clone());
+                let put = async move {
+                    let _permit = late.acquire().await;
+                    inner.put_opts(&location, payload, opts).await
+                };
+                return tokio::spawn(put).await.unwrap_or_else(|_| Err(timed_out()));
+            }
             Fate::Done | Fate::Unreported | Fate::Forced => payload,
         };
         let opts = if fate == Fate::Forced { PutOptions::from(PutMode::Overwrite) } else { opts };
