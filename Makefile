@@ -35,7 +35,7 @@ test: lint docs
 	$(SETUP) && .ci/direction
 	$(SETUP) && CXX=none LIBCLANG_PATH=/none cargo check --quiet -p statehold
 	@[ -z "$(UNROOTED)" ] || echo "not root: tests that mount disks or make networks (needs_root) are left out" >&2
-	$(SETUP) tests && cargo nextest run --workspace -E 'not (($(SUITES)) and binary(/^($(subst $(space),|,$(SERVED)))$$/))$(UNROOTED)'
+	$(SETUP) tests && cargo nextest run --workspace --no-fail-fast -E 'not (($(SUITES)) and binary(/^($(subst $(space),|,$(SERVED)))$$/))$(UNROOTED)'
 	$(SETUP) && cargo test --workspace $(addprefix --test ,$(SERVED))
 	$(SETUP) && cargo test --workspace --doc
 	$(MAKE) --no-print-directory fuzz

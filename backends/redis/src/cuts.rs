@@ -99,6 +99,7 @@ impl Drop for Cut {
         runtime.spawn(async move {
             if inner.check_open().is_ok()
                 && let Err(error) = inner.close_cuts().await
+                && inner.check_open().is_ok()
             {
                 tracing::warn!(store = %inner.name, %error, "a cut's pre-images stay until the next cut or compaction");
             }

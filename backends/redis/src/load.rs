@@ -262,7 +262,9 @@ impl Drop for RedisLoader {
                 Ok(Some(())) => erase::leftovers(&inner).await,
                 other => other.map(drop),
             };
-            if let Err(error) = cleared {
+            if let Err(error) = cleared
+                && inner.check_open().is_ok()
+            {
                 tracing::warn!(store = %inner.name, %error, "leftovers of a load stay until the store is opened again");
             }
         });

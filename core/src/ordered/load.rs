@@ -284,12 +284,11 @@ impl<E: Engine> Drop for OrderedLoader<E> {
         let loaded = self.loaded.take();
         self.inner.resources.pool.spawn(Box::new(move || {
             mem::drop(loaded);
-            if inner.check_open().is_err() {
-                return;
-            }
             let mut writer = inner.lock();
+            // A store that closes meanwhile is no failure: its next open does it.
             if inner.check_loader(&writer, number).is_ok()
                 && let Err(e) = inner.clear_leftovers(&mut writer)
+                && inner.check_open().is_ok()
             {
                 tracing::warn!(store = %inner.name, error = %e, "leftovers of a load stay until the next open");
             }
