@@ -51,10 +51,13 @@ fmt:
 	cargo fmt --manifest-path fuzz/Cargo.toml
 	cargo fmt --manifest-path benches/peers/Cargo.toml
 
+# The workspaces apart are not compiled here; that their lock files are true is what `make peers` needs at least.
 lint:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo fmt --manifest-path benches/peers/Cargo.toml --check
+	cargo update --quiet --workspace --locked --manifest-path fuzz/Cargo.toml
+	cargo update --quiet --workspace --locked --manifest-path benches/peers/Cargo.toml
 	$(SETUP) && cargo clippy --workspace --all-targets -- -D warnings
 
 docs:

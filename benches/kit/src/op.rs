@@ -39,6 +39,14 @@ pub enum Op {
     Elements(u64),
 }
 
+impl Op {
+    /// The operation itself; what stays is without values.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::CountKeys)
+    }
+}
+
 /// What is done to a whole store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

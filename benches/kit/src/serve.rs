@@ -10,7 +10,7 @@ use crate::{
     case::Open,
     meter::Usage,
     protocol::{Answer, Ask, Turned},
-    turn::turn,
+    turn::{Part, turn},
     workload::{Ops, Row, Work, rows},
 };
 
@@ -96,10 +96,9 @@ impl<A: Access> Side<A> {
             self.clients.push(self.access.client().await?);
         }
         let Some(current) = &mut self.current else { return Err(Error::internal("no row was begun")) };
-        let ops: Vec<_> = (from..to).map(|at| (current.ops)(at)).collect();
-        let count = ops.len() as u64;
-        let turned = turn(&mut self.clients, ops, current.pace).await?;
-        current.pace = Some(turned.nanos * self.tasks as u64 / count.max(1));
+        let part = Part { ops: &current.ops, range: from..to, keys_only: row.keys_only };
+        let turned = turn(&mut self.clients, part, current.pace).await?;
+        current.pace = Some(turned.nanos * self.tasks as u64 / (to - from).max(1) as u64);
         Ok(turned)
     }
 }

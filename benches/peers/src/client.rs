@@ -85,8 +85,8 @@ impl Client {
 }
 
 impl statehold_bench_kit::Client for Client {
-    async fn apply(&mut self, op: Op) -> Result<u64> {
-        match op {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
+        match op.take() {
             Op::Put(key, value) => self.put(key, value).await.map(|()| 0),
             Op::Get(key) => self.get(key).await.map(|value| head(&value)),
             Op::GetAbsent(key) => self.read(key).await.map(|value| u64::from(value.is_none())),

@@ -124,10 +124,10 @@ impl Rocks {
 
 impl Client for Rocks {
     #[inline]
-    async fn apply(&mut self, op: Op) -> Result<u64> {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
         use State::{Counts, Lists, Maps, Values};
         let value = |value: &[u8]| Ok(head(payload(Some(&value))?));
-        match op {
+        match op.take() {
             Op::Put(key, value) => self.put(&key_of(Values, key, None), &value),
             Op::Get(key) => value(&self.find(&key_of(Values, key, None))?.ok_or_else(missing)?),
             Op::GetAbsent(key) => Ok(u64::from(self.find(&key_of(Values, key, None))?.is_none())),

@@ -54,12 +54,16 @@ pub(super) fn store(open: &Open, again: usize) -> Result<StoreDescriptor> {
     Ok(store)
 }
 
-/// Memory as the descriptor shares it out, in the open's size; without buffer and cache all is the engine's.
+/// Memory as the descriptor shares it out, in the open's size; without buffer and cache all is the engine's. Lists are
+/// not cached: where there is nothing else, the cache's share is the engine's.
 fn memory(open: &Open, direct: bool) -> Result<MemoryDescriptor> {
     if direct {
         return Ok(MemoryDescriptor { engine: open.memory, write_buffer: 0, cache: 0 });
     }
-    let MemoryDescriptor { engine, write_buffer, cache } = given(open)?.0.memory;
+    let MemoryDescriptor { mut engine, write_buffer, mut cache } = given(open)?.0.memory;
+    if open.case.workload == "lists" {
+        engine += std::mem::take(&mut cache);
+    }
     let total = (engine + write_buffer + cache).max(1) as f64;
     let share = |part: usize| (part as f64 / total * open.memory as f64) as usize;
     Ok(MemoryDescriptor { engine: share(engine), write_buffer: share(write_buffer), cache: share(cache) })

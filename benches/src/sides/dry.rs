@@ -10,9 +10,9 @@ pub(super) struct Dry;
 
 impl Client for Dry {
     #[inline]
-    async fn apply(&mut self, op: Op) -> Result<u64> {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
         Ok(match black_box(op) {
-            Op::Get(key) | Op::GetAbsent(key) | Op::Modify(key) | Op::Increment(key) => key,
+            Op::Get(key) | Op::GetAbsent(key) | Op::Modify(key) | Op::Increment(key) => *key,
             _ => 0,
         })
     }

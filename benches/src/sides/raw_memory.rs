@@ -1,6 +1,9 @@
 //! [`RawMemory`]: plain hash maps, which belong to one task.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem::take,
+};
 
 use bytes::Bytes;
 use statehold::{Error, Result};
@@ -55,47 +58,47 @@ fn sum<'a>(values: impl IntoIterator<Item = &'a Bytes>) -> u64 {
 
 impl Client for Maps {
     #[inline]
-    async fn apply(&mut self, op: Op) -> Result<u64> {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
         match op {
-            Op::Put(key, value) => drop(self.values.insert(key, value)),
-            Op::Get(key) => return self.values.get(&key).cloned().map(|value| head(&value)).ok_or_else(missing),
-            Op::GetAbsent(key) => return Ok(u64::from(!self.values.contains_key(&key))),
-            Op::Modify(key) => {
+            Op::Put(key, value) => drop(self.values.insert(*key, take(value))),
+            &mut Op::Get(key) => return self.values.get(&key).cloned().map(|value| head(&value)).ok_or_else(missing),
+            &mut Op::GetAbsent(key) => return Ok(u64::from(!self.values.contains_key(&key))),
+            &mut Op::Modify(key) => {
                 let value = self.values.get_mut(&key).ok_or_else(missing)?;
                 let read = head(value);
-                *value = modified(std::mem::take(value));
+                *value = modified(take(value));
                 return Ok(read);
             }
-            Op::Increment(key) => {
+            &mut Op::Increment(key) => {
                 let count = self.counts.entry(key).or_default();
                 *count += 1;
                 return Ok(*count);
             }
-            Op::PutMany(rows) => self.values.extend(rows),
+            Op::PutMany(rows) => self.values.extend(rows.drain(..)),
             Op::GetMany(keys) => {
                 let found: Option<Vec<Bytes>> = keys.iter().map(|key| self.values.get(key).cloned()).collect();
                 return found.map(|found| sum(&found)).ok_or_else(missing);
             }
             Op::CountKeys => return Ok(self.values.keys().map(std::hint::black_box).count() as u64),
-            Op::PutEntry(key, sub, value) => drop(self.maps.entry(key).or_default().insert(sub, value)),
-            Op::GetEntry(key, sub) => {
+            Op::PutEntry(key, sub, value) => drop(self.maps.entry(*key).or_default().insert(*sub, take(value))),
+            &mut Op::GetEntry(key, sub) => {
                 let found = self.maps.get(&key).and_then(|map| map.get(&sub)).cloned();
                 return found.map(|value| head(&value)).ok_or_else(missing);
             }
-            Op::EntryAbsent(key, sub) => {
+            &mut Op::EntryAbsent(key, sub) => {
                 return Ok(u64::from(!self.maps.get(&key).is_some_and(|map| map.contains_key(&sub))));
             }
-            Op::Entries(key) => {
+            &mut Op::Entries(key) => {
                 let map = self.maps.get(&key).ok_or_else(missing)?;
                 return Ok(sum(map.values()).wrapping_add(map.keys().sum()));
             }
-            Op::Page(key, from, limit) => {
+            &mut Op::Page(key, from, limit) => {
                 let map = self.maps.get(&key).ok_or_else(missing)?;
                 return Ok(sum(map.range(from..).take(limit).map(|(_, value)| value)));
             }
-            Op::Append(key, value) => self.lists.entry(key).or_default().push(value),
-            Op::Replace(key, values) => drop(self.lists.insert(key, values)),
-            Op::Elements(key) => return Ok(self.lists.get(&key).map_or(0, sum)),
+            Op::Append(key, value) => self.lists.entry(*key).or_default().push(take(value)),
+            Op::Replace(key, values) => drop(self.lists.insert(*key, take(values))),
+            &mut Op::Elements(key) => return Ok(self.lists.get(&key).map_or(0, sum)),
         }
         Ok(0)
     }

@@ -183,9 +183,9 @@ fn sum(rows: &[Found], subs: bool) -> Result<u64> {
 }
 
 impl Client for Connection {
-    async fn apply(&mut self, op: Op) -> Result<u64> {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
         use State::{Counts, Lists, Maps, Values};
-        match op {
+        match op.take() {
             Op::Put(key, value) => self.put(Values, key, &[], &value).await,
             Op::Get(key) => Ok(head(payload(self.find(Values, key, &[]).await?.as_ref())?)),
             Op::GetAbsent(key) => Ok(u64::from(self.find(Values, key, &[]).await?.is_none())),

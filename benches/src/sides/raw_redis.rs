@@ -218,10 +218,10 @@ fn sum<'a>(values: impl IntoIterator<Item = Option<&'a Bytes>>) -> Result<u64> {
 }
 
 impl Client for Connection {
-    async fn apply(&mut self, op: Op) -> Result<u64> {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
         use State::{Counts, Maps, Values};
         let of = |this: &Self, key| this.hash(Values, group_of(key));
-        match op {
+        match op.take() {
             Op::Put(key, value) => self.put_many(Values, vec![(key, value)]).await,
             Op::Get(key) => sum([Some(&self.find(of(self, key), key).await?.ok_or_else(missing)?)]),
             Op::GetAbsent(key) => Ok(u64::from(self.find(of(self, key), key).await?.is_none())),

@@ -144,9 +144,9 @@ impl Records {
 
 impl Client for Records {
     #[inline]
-    async fn apply(&mut self, op: Op) -> Result<u64> {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
         let States { values, maps, lists, counts } = self.states;
-        match op {
+        match op.take() {
             Op::Put(key, value) => self.put(at(values, key), &value).await,
             Op::Get(key) => Ok(head(payload(self.find(&at(values, key)).await?.as_ref())?)),
             Op::GetAbsent(key) => Ok(u64::from(self.find(&at(values, key)).await?.is_none())),

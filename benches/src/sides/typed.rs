@@ -1,5 +1,7 @@
 //! [`Typed`]: statehold's typed states.
 
+use std::mem::take;
+
 use bytes::Bytes;
 use futures::{StreamExt, pin_mut};
 use statehold::{
@@ -188,32 +190,34 @@ impl States {
 
 impl Client for States {
     #[inline]
-    async fn apply(&mut self, op: Op) -> Result<u64> {
+    async fn apply(&mut self, op: &mut Op) -> Result<u64> {
         match op {
-            Op::Put(key, value) => self.values.put(&key, value).await.map(|()| 0),
-            Op::Get(key) => self.values.get(&key).await?.map(|value| head(&value)).ok_or_else(missing),
-            Op::GetAbsent(key) => Ok(u64::from(self.values.get(&key).await?.is_none())),
-            Op::Modify(key) => self.modify(key).await,
-            Op::Increment(key) => self.increment(key).await,
-            Op::PutMany(rows) => self.values.put_many(rows).await.map(|()| 0),
+            Op::Put(key, value) => self.values.put(&*key, take(value)).await.map(|()| 0),
+            &mut Op::Get(key) => self.values.get(&key).await?.map(|value| head(&value)).ok_or_else(missing),
+            &mut Op::GetAbsent(key) => Ok(u64::from(self.values.get(&key).await?.is_none())),
+            &mut Op::Modify(key) => self.modify(key).await,
+            &mut Op::Increment(key) => self.increment(key).await,
+            Op::PutMany(rows) => self.values.put_many(take(rows)).await.map(|()| 0),
             Op::GetMany(keys) => {
-                let found = self.values.get_many(&keys).await?;
+                let found = self.values.get_many(keys).await?;
                 found.iter().try_fold(0_u64, |sum, value| {
                     value.as_ref().map(|value| sum.wrapping_add(head(value))).ok_or_else(missing)
                 })
             }
             Op::CountKeys => self.count_keys().await,
-            Op::PutEntry(key, sub, value) => self.maps.put(&key, &sub, value).await.map(|()| 0),
-            Op::GetEntry(key, sub) => self.maps.get(&key, &sub).await?.map(|value| head(&value)).ok_or_else(missing),
-            Op::EntryAbsent(key, sub) => Ok(u64::from(!self.maps.contains(&key, &sub).await?)),
-            Op::Entries(key) => {
+            Op::PutEntry(key, sub, value) => self.maps.put(&*key, &*sub, take(value)).await.map(|()| 0),
+            &mut Op::GetEntry(key, sub) => {
+                self.maps.get(&key, &sub).await?.map(|value| head(&value)).ok_or_else(missing)
+            }
+            &mut Op::EntryAbsent(key, sub) => Ok(u64::from(!self.maps.contains(&key, &sub).await?)),
+            &mut Op::Entries(key) => {
                 let entries = self.maps.entries(&key).await?;
                 Ok(entries.iter().fold(0, |sum, (sub, value)| sum.wrapping_add(head(value)).wrapping_add(*sub)))
             }
-            Op::Page(key, from, limit) => self.page(key, from, limit).await,
-            Op::Append(key, value) => self.lists.append(&key, value).await.map(|()| 0),
-            Op::Replace(key, values) => self.lists.put(&key, values).await.map(|()| 0),
-            Op::Elements(key) => {
+            &mut Op::Page(key, from, limit) => self.page(key, from, limit).await,
+            Op::Append(key, value) => self.lists.append(&*key, take(value)).await.map(|()| 0),
+            Op::Replace(key, values) => self.lists.put(&*key, take(values)).await.map(|()| 0),
+            &mut Op::Elements(key) => {
                 Ok(self.lists.get(&key).await?.iter().fold(0, |sum, value| sum.wrapping_add(head(value))))
             }
         }

@@ -70,6 +70,7 @@ impl Archive {
             groups: groups.into(),
             claim: claim.epoch(),
             floor: Floor::new(cut.now(), cut.incarnation()),
+            sizes: None,
             cut: 0,
             new_bytes: total(sent.iter().map(|(_, new)| *new)),
             duration_ms: 0,
@@ -110,6 +111,7 @@ impl Archive {
             )
             .advise("recover it into the engine that wrote it; a savepoint is portable, and any engine takes it"));
         };
+        parts.iter().filter_map(|part| part.sizes).try_for_each(|sizes| sizes.check(store.limits()))?;
         let mut loader = native.loader(groups).await?;
         let mut folders = Vec::new();
         for part in parts {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use statehold_core::{Error, KeyGroup, KeyGroups, Millis, Name, Result, StateSpec};
+use statehold_core::{Error, ErrorKind, KeyGroup, KeyGroups, Limits, Millis, Name, Result, StateSpec};
 
 use super::checkpoint::CheckpointId;
 
@@ -28,6 +28,9 @@ pub(super) struct Part {
     /// Epoch of the claim under which it was written.
     pub(super) claim: u64,
     pub(super) floor: Floor,
+    /// Of native parts, whose rows nobody looks at one by one; not known of those of early versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sizes: Option<Sizes>,
     /// Which of its claim's cuts it is: a later cut has a greater number.
     #[serde(default)]
     pub(super) cut: u64,
@@ -58,6 +61,45 @@ impl Floor {
 
     pub(super) fn now(self) -> Millis {
         Millis(self.now)
+    }
+}
+
+/// The greatest sizes that the store accepted, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sizes {
+    key: u64,
+    sub: u64,
+    label: u64,
+    value: u64,
+}
+
+impl From<Limits> for Sizes {
+    fn from(limits: Limits) -> Self {
+        let Limits { key, sub, label, value, .. } = limits;
+        let [key, sub, label, value] = [key, sub, label, value].map(|size| size as u64);
+        Self { key, sub, label, value }
+    }
+}
+
+impl Sizes {
+    /// Refuses what a store with `limits` would not have accepted (contract NAME-2).
+    pub(super) fn check(self, limits: Limits) -> Result<()> {
+        let own = Self::from(limits);
+        let of_each = [
+            ("key", self.key, own.key),
+            ("sub", self.sub, own.sub),
+            ("label", self.label, own.label),
+            ("value", self.value, own.value),
+        ];
+        let Some((name, theirs, own)) = of_each.into_iter().find(|(_, theirs, own)| theirs > own) else {
+            return Ok(());
+        };
+        let what =
+            format!("the checkpoint's files are of a store with `limits.{name}` = {theirs}, this one's is {own}");
+        Err(Error::new(ErrorKind::LimitExceeded, what).about(format!("limits.{name}")).advise(format!(
+            "set `limits.{name}` to {theirs}, or recover a savepoint, whose rows are looked at one by one"
+        )))
     }
 }
 

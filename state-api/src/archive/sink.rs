@@ -105,6 +105,7 @@ impl<'a> PartSink<'a> {
             groups: groups.into(),
             claim: self.claim.epoch(),
             floor,
+            sizes: None,
             cut: 0,
             new_bytes: self.new_bytes,
             duration_ms: 0,

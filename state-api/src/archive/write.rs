@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use statehold_core::{Error, KeyGroups, Name, NativeCut, Result, Snapshot, Store, portable};
+use statehold_core::{Error, KeyGroups, Limits, Name, NativeCut, Result, Snapshot, Store, portable};
 
 use super::{
     Archive,
@@ -42,7 +42,8 @@ struct StoreCut {
 /// A store's content at the cut.
 enum Content {
     Rows(Box<dyn Snapshot>),
-    Files(&'static str, Box<dyn NativeCut>),
+    /// With the store's limits.
+    Files(&'static str, Box<dyn NativeCut>, Limits),
 }
 
 impl std::fmt::Debug for Cut {
@@ -77,7 +78,7 @@ impl Cut {
             Name::new(name)?;
             let native = store.native().filter(|_| form == CheckpointForm::Native);
             let content = match native {
-                Some(native) => native.cut().await.map(|cut| Content::Files(native.format(), cut)),
+                Some(native) => native.cut().await.map(|cut| Content::Files(native.format(), cut, store.limits())),
                 None => store.snapshot().await.map(Content::Rows),
             };
             let content = content.map_err(|e| e.in_store(*name))?;
@@ -177,8 +178,9 @@ impl Archive {
             let shared = parent.of_store(name, *groups);
             let part = match content {
                 Content::Rows(snapshot) => self.store_rows(claim, id, name, *groups, &**snapshot, &shared).await,
-                Content::Files(format, files) => {
-                    self.store_native(claim, id, name, *groups, (format, &**files), &shared).await
+                Content::Files(format, files, limits) => {
+                    let part = self.store_native(claim, id, name, *groups, (format, &**files), &shared).await;
+                    part.map(|part| Part { sizes: Some((*limits).into()), ..part })
                 }
             };
             let part = part.map_err(|e| e.in_store(name))?;

@@ -76,6 +76,41 @@ async fn life_3_a_native_checkpoint_stores_what_changed() {
 }
 
 #[tokio::test]
+async fn name_2_native_files_of_a_store_with_wider_limits_are_refused_before_anything_changes() {
+    let place = Place::new("rocksdb");
+    let wide = |size: usize| {
+        let mut descriptor = descriptor(&place);
+        for store in descriptor.stores.values_mut() {
+            store.limits.key = size;
+        }
+        descriptor
+    };
+    let manager = place.open(wide(2_048)).await;
+    let words = manager.key_value::<String, u64>("kv").await.unwrap();
+    words.put("short", 1).await.unwrap();
+    manager.archive(ONE, &Metadata::new()).await.unwrap();
+    manager.savepoint(TWO, &Metadata::new()).await.unwrap();
+    words.put("later", 2).await.unwrap();
+    manager.close().await.unwrap();
+
+    let manager = place.open(wide(1_024)).await;
+    let (kind, said) = refused(manager.recover(Select::Id(ONE)).await);
+    assert_eq!(kind, ErrorKind::LimitExceeded, "{said}");
+    assert!(said.contains("limits.key") && said.contains("2048") && said.contains("savepoint"), "{said}");
+    let words = manager.key_value::<String, u64>("kv").await.unwrap();
+    assert_eq!(words.get("later").await.unwrap(), Some(2), "nothing has changed");
+    // Of a savepoint every row is looked at, and these are short.
+    manager.recover(Select::Id(TWO)).await.unwrap();
+    let words = manager.key_value::<String, u64>("kv").await.unwrap();
+    assert_eq!((words.get("short").await.unwrap(), words.get("later").await.unwrap()), (Some(1), None));
+    manager.close().await.unwrap();
+
+    let manager = place.open(wide(4_096)).await;
+    manager.recover(Select::Id(ONE)).await.unwrap();
+    manager.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn life_7_a_savepoint_of_a_native_job_is_portable() {
     let place = Place::new("rocksdb");
     let manager = place.open(descriptor(&place)).await;

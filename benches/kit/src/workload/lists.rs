@@ -21,7 +21,7 @@ pub(super) fn rows(case: &Case) -> Vec<Row> {
                 Op::Append(key, values.of(key * 1000 + round, 0))
             })
         }),
-        Row::new("list_get_iterate_elems", keys, || Box::new(|at| Op::Elements(at as u64))).counting(n),
+        Row::keys("list_get_iterate_elems", keys, || Box::new(|at| Op::Elements(at as u64))).counting(n),
         Row::new("list_update_replace10", keys / 2, move || {
             let values = replaced.clone();
             Box::new(move |at| {

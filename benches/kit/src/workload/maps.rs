@@ -29,12 +29,12 @@ pub(super) fn rows(case: &Case) -> Vec<Row> {
                 Op::PutEntry(key, sub, values.of(key * 1000 + sub, 0))
             })
         }),
-        Row::new("map_get_uniform", n, move || pairs(n, Op::GetEntry)),
+        Row::keys("map_get_uniform", n, move || pairs(n, Op::GetEntry)),
         Row::new("map_put_overwrite", n, move || {
             let values = second.clone();
             pairs(n, move |key, sub| Op::PutEntry(key, sub, values.of(key * 1000 + sub, 1)))
         }),
-        Row::new("map_contains_absent", n / 2, move || pairs(n, |key, sub| Op::EntryAbsent(key, SUBS + sub))),
-        Row::new("map_iterate_entries", keys, || Box::new(|at| Op::Entries(at as u64))).counting(n),
+        Row::keys("map_contains_absent", n / 2, move || pairs(n, |key, sub| Op::EntryAbsent(key, SUBS + sub))),
+        Row::keys("map_iterate_entries", keys, || Box::new(|at| Op::Entries(at as u64))).counting(n),
     ]
 }

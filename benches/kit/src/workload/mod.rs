@@ -46,6 +46,9 @@ pub struct Row {
     pub ops: usize,
     /// How many things it counts: operations, or what they iterate over. None for a step, whose time is told.
     pub count: Option<u64>,
+    /// Whether its operations are keys alone. One task then makes them as it does them, in a few nanoseconds each:
+    /// made ahead, and read from memory, they would push what the store keeps out of the processor's caches.
+    pub keys_only: bool,
     /// What it does.
     pub work: Work,
 }
@@ -54,11 +57,16 @@ impl Row {
     /// A row of `ops` operations, each of which counts.
     fn new(name: &str, ops: u64, begin: impl Fn() -> Ops + Send + 'static) -> Self {
         let work = Work::Ops(Box::new(begin));
-        Self { name: name.to_owned(), measured: true, ops: ops as usize, count: Some(ops), work }
+        Self { name: name.to_owned(), measured: true, ops: ops as usize, count: Some(ops), keys_only: false, work }
     }
 
     fn step(name: &str, step: Step) -> Self {
-        Self { name: name.to_owned(), measured: true, ops: 1, count: None, work: Work::Step(step) }
+        Self { name: name.to_owned(), measured: true, ops: 1, count: None, keys_only: false, work: Work::Step(step) }
+    }
+
+    /// A row of `ops` operations that are keys alone.
+    fn keys(name: &str, ops: u64, begin: impl Fn() -> Ops + Send + 'static) -> Self {
+        Self { keys_only: true, ..Self::new(name, ops, begin) }
     }
 
     /// Counts so many things instead of operations.

@@ -32,10 +32,10 @@ pub(super) fn rows(case: &Case) -> Vec<Row> {
     let some = move || uniform(n, n as usize, 1);
     vec![
         Row::new("put", n, put),
-        Row::new("get", n, move || over(some(), Op::Get)),
-        Row::new("get_absent", n, move || over(some(), move |key| Op::GetAbsent(n + key))),
+        Row::keys("get", n, move || over(some(), Op::Get)),
+        Row::keys("get_absent", n, move || over(some(), move |key| Op::GetAbsent(n + key))),
         Row::new("map_put", n, put_entry),
-        Row::new("map_get", n, move || over(some(), |key| Op::GetEntry(key / SUBS, key % SUBS))),
+        Row::keys("map_get", n, move || over(some(), |key| Op::GetEntry(key / SUBS, key % SUBS))),
         super::batches::put_many(n, BATCH, values),
         super::batches::get_many(n, BATCH),
     ]

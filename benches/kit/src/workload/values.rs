@@ -29,14 +29,14 @@ pub(super) fn rows(case: &Case) -> Vec<Row> {
     let popular = move |count: usize, seed: u64| zipf(&permutation(n), count, seed);
     vec![
         Row::new("value_insert", n, put(&values, 0, move || permutation(n))),
-        Row::new("value_get_uniform", n, move || over(uniform(n, m, 1), Op::Get)),
-        Row::new("value_get_zipf", n, move || over(popular(m, 4), Op::Get)),
-        Row::new("value_get_absent", n / 2, move || over(uniform(n, half, 1), move |key| Op::GetAbsent(n + key))),
+        Row::keys("value_get_uniform", n, move || over(uniform(n, m, 1), Op::Get)),
+        Row::keys("value_get_zipf", n, move || over(popular(m, 4), Op::Get)),
+        Row::keys("value_get_absent", n / 2, move || over(uniform(n, half, 1), move |key| Op::GetAbsent(n + key))),
         Row::new("value_update_uniform", n, put(&values, 1, move || uniform(n, m, 2))),
         Row::new("value_update_zipf", n, put(&values, 2, move || popular(m, 5))),
-        Row::new("value_rmw_uniform", n / 2, move || over(uniform(n, half, 3), Op::Modify)),
-        Row::new("value_rmw_zipf", n / 2, move || over(popular(half, 6), Op::Modify)),
-        Row::new("value_get_uniform_after_updates", n, move || over(uniform(n, m, 1), Op::Get)),
+        Row::keys("value_rmw_uniform", n / 2, move || over(uniform(n, half, 3), Op::Modify)),
+        Row::keys("value_rmw_zipf", n / 2, move || over(popular(half, 6), Op::Modify)),
+        Row::keys("value_get_uniform_after_updates", n, move || over(uniform(n, m, 1), Op::Get)),
         Row::new("value_scan_keys", 1, || Box::new(|_| Op::CountKeys)).counting(n),
     ]
 }
@@ -49,8 +49,8 @@ pub(super) fn scale(case: &Case) -> Vec<Row> {
     let values = Values::new(case.value);
     vec![
         load(case),
-        Row::new("get_uniform", m, move || over(uniform(n, m as usize, 1), Op::Get)),
-        Row::new("get_zipf", m, move || over(zipf(&permutation(n), m as usize, 4), Op::Get)),
+        Row::keys("get_uniform", m, move || over(uniform(n, m as usize, 1), Op::Get)),
+        Row::keys("get_zipf", m, move || over(zipf(&permutation(n), m as usize, 4), Op::Get)),
         Row::new("update_uniform", m, put(&values, 1, move || uniform(n, m as usize, 2))),
     ]
 }
@@ -59,5 +59,5 @@ pub(super) fn scale(case: &Case) -> Vec<Row> {
 pub(super) fn words(case: &Case) -> Vec<Row> {
     let n = case.n;
     let words = WORDS.min(n);
-    vec![Row::new("count_word", n, move || over(zipf(&permutation(words), n as usize, 9), Op::Increment))]
+    vec![Row::keys("count_word", n, move || over(zipf(&permutation(words), n as usize, 9), Op::Increment))]
 }

@@ -47,7 +47,7 @@ fn zipfian(case: &Case, reads: u64, rest: impl Fn(&Values, u64) -> Op + Clone + 
         let (values, rest) = (values.clone(), rest.clone());
         mixed(n, reads, Op::Get, move |key, _| rest(&values, key))
     });
-    vec![load(case), run]
+    vec![load(case), Row { keys_only: reads == 100, ..run }]
 }
 
 pub(super) fn a(case: &Case) -> Vec<Row> {

@@ -59,6 +59,7 @@ fn part(id: u64, claim: u64, groups: KeyGroups) -> Part {
         groups: groups.into(),
         claim,
         floor: Floor::new(statehold_core::Millis(0), 0),
+        sizes: None,
         cut: 0,
         new_bytes: 0,
         duration_ms: 0,
