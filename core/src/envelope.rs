@@ -32,8 +32,12 @@ pub struct Envelope {
 
 /// Schema version, two lengths and the expiry.
 const HEAD: usize = 17;
-/// Key and subkey together that are summed with the head.
-const SHORT: usize = 64 - HEAD;
+/// Bytes that are summed together.
+const RUN: usize = 192;
+
+/// Aligned: of what is not, a checksum's first bytes are summed one by one.
+#[repr(align(8))]
+struct Run([u8; RUN]);
 
 /// A value whose checksum held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,22 +65,24 @@ impl Envelope {
     #[inline]
     fn checksum(&self, schema: u8, key: &[u8], sub: &[u8], expires_at: Option<Millis>, payload: &[u8]) -> u32 {
         // Lengths and expiry in front, so that no two identities share their bytes.
-        let mut head = [0u8; HEAD + SHORT];
-        head[0] = schema;
-        head[1..5].copy_from_slice(&(key.len() as u32).to_le_bytes());
-        head[5..9].copy_from_slice(&(sub.len() as u32).to_le_bytes());
-        head[9..HEAD].copy_from_slice(&expires_at.map_or(u64::MAX, |at| at.0).to_le_bytes());
-        let (key_end, end) = (HEAD + key.len(), HEAD + key.len() + sub.len());
-        let crc = if end <= head.len() {
-            // Each run of the checksum has a price of its own: short identities are summed in one.
-            head[HEAD..key_end].copy_from_slice(key);
-            head[key_end..end].copy_from_slice(sub);
-            crc32c::crc32c_append(self.seed, &head[..end])
-        } else {
-            let crc = crc32c::crc32c_append(self.seed, &head[..HEAD]);
-            crc32c::crc32c_append(crc32c::crc32c_append(crc, key), sub)
-        };
-        crc32c::crc32c_append(crc, payload)
+        let mut run = Run([0; RUN]);
+        let bytes = &mut run.0;
+        bytes[0] = schema;
+        bytes[1..5].copy_from_slice(&(key.len() as u32).to_le_bytes());
+        bytes[5..9].copy_from_slice(&(sub.len() as u32).to_le_bytes());
+        bytes[9..HEAD].copy_from_slice(&expires_at.map_or(u64::MAX, |at| at.0).to_le_bytes());
+        let (mut crc, mut len) = (self.seed, HEAD);
+        for part in [key, sub, payload] {
+            // Each run of the checksum has a price of its own: what is short is summed in one.
+            if let Some(room) = bytes.get_mut(len..len + part.len()) {
+                room.copy_from_slice(part);
+                len += part.len();
+            } else {
+                crc = crc32c::crc32c_append(crc32c::crc32c_append(crc, &bytes[..len]), part);
+                len = 0;
+            }
+        }
+        crc32c::crc32c_append(crc, &bytes[..len])
     }
 
     /// Envelope and payload, for storing under (key, sub).
@@ -135,19 +141,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_6_long_and_short_identities_are_summed_alike() {
+    fn own_6_long_and_short_parts_are_summed_alike() {
         let envelope = Envelope::of_state("counts");
-        for (key_len, sub_len) in (0..=2 * SHORT).flat_map(|k| [(k, 0), (k, 1), (1, k), (k, SHORT)]) {
-            let (key, sub) = (vec![7; key_len], vec![9; sub_len]);
+        let lengths = (0..=RUN + 1).flat_map(|n| [(n, 0, 7), (n, 1, RUN), (1, n, 7), (7, 9, n), (n, RUN, 0)]);
+        for (key_len, sub_len, len) in lengths {
+            let (key, sub, payload) = (vec![7; key_len], vec![9; sub_len], vec![11; len]);
             let mut sum = crc32c::crc32c_append(envelope.seed, &[3]);
             sum = crc32c::crc32c_append(sum, &(key_len as u32).to_le_bytes());
             sum = crc32c::crc32c_append(sum, &(sub_len as u32).to_le_bytes());
             sum = crc32c::crc32c_append(sum, &5_u64.to_le_bytes());
-            for part in [&key[..], &sub, b"payload"] {
+            for part in [&key, &sub, &payload] {
                 sum = crc32c::crc32c_append(sum, part);
             }
-            let sealed = envelope.seal(3, &key, &sub, Some(Millis(5)), b"payload");
-            assert_eq!(sealed[1..5], sum.to_le_bytes(), "key of {key_len}, subkey of {sub_len}");
+            let sealed = envelope.seal(3, &key, &sub, Some(Millis(5)), &payload);
+            assert_eq!(sealed[1..5], sum.to_le_bytes(), "key of {key_len}, subkey of {sub_len}, payload of {len}");
         }
     }
 }

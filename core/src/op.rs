@@ -32,6 +32,24 @@ impl<'a, T> Op<'a, T> {
         Self::Boxed(Box::pin(future))
     }
 
+    /// Makes something else of the result, at once if it is there.
+    ///
+    /// ```
+    /// use statehold_core::{Error, Op};
+    /// let half = |n: u32| if n % 2 == 0 { Ok(n / 2) } else { Err(Error::invalid("odd")) };
+    /// assert!(matches!(Op::Ready(Ok(8)).and_then(half), Op::Ready(Ok(4))));
+    /// ```
+    #[inline]
+    pub fn and_then<U>(self, then: impl FnOnce(T) -> Result<U> + Send + 'a) -> Op<'a, U>
+    where
+        T: Send + 'a,
+    {
+        match self {
+            Self::Ready(result) => Op::Ready(result.and_then(then)),
+            Self::Boxed(future) => Op::boxed(async move { then(future.await?) }),
+        }
+    }
+
     /// Waits for the result.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! [`Reader`]: staged over committed rows, as one [`Reads`].
 
-use statehold_core::{Address, Cell, Op, Page, Reads, ScanRequest, staged::Layers as _, staged::Overlay};
+use statehold_core::{Address, Cell, Op, Page, Reads, ScanRequest, staged::Overlay};
 
 use super::StoreRuntime;
 
@@ -19,11 +19,7 @@ impl<'s> Reader<'s> {
 
 impl Reads for Reader<'_> {
     fn get<'a>(&'a self, at: &'a Address) -> Op<'a, Option<Cell>> {
-        match self.0.buffer.as_ref().and_then(|b| b.look(at)) {
-            // Only an expiry needs the clock, which costs a tenth of such a read.
-            Some(staged) => Op::Ready(Ok(staged.filter(|c| c.expires_at.is_none() || c.is_live(self.0.store.now())))),
-            None => self.0.store.get(at),
-        }
+        self.0.get(at)
     }
 
     fn get_many<'a>(&'a self, at: &'a [Address]) -> Op<'a, Vec<Option<Cell>>> {

@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use statehold_core::{
-    Address, Batch, Cell, Committed, Durability, Error, ErrorKind, Reads as _, Resources, Result, StateId, Store,
-    WriterId,
+    Address, Batch, Cell, Committed, Durability, Error, ErrorKind, Op, Resources, Result, StateId, Store, WriterId,
+    staged::Layers as _,
 };
 use tokio::sync::Notify;
 
@@ -15,13 +15,23 @@ use super::{
     Reader,
     buffer::{Stage, Staged, WriteBuffer},
     flush::{self, Failures, FlushMetrics, is_unknown},
-    gate::{Closed, Gate},
+    gate::{Closed, Gate, Inside},
     stripes::{Seen, Stripes, Unsettled},
 };
 
 /// Runs `work` to its end even if the caller goes away (contract OWN-2).
 pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     tokio::spawn(work).await.map_err(|e| Error::internal("a task ended before its work was done").because(e))?
+}
+
+/// What trying to stage came to.
+enum Tried {
+    /// All or nothing is staged: whether it is.
+    Done(bool),
+    /// The gate was.
+    Closed,
+    /// The buffer is, until this generation is flushed.
+    Full(u64),
 }
 
 /// One opened store of a manager.
@@ -44,6 +54,8 @@ pub(crate) struct StoreRuntime {
     /// Raised when content is replaced: handles of before are fenced.
     epoch: AtomicU64,
     closed: AtomicBool,
+    /// The most bytes of a batch.
+    batch: usize,
 }
 
 impl StoreRuntime {
@@ -71,6 +83,7 @@ impl StoreRuntime {
             metrics: FlushMetrics::of(name),
             epoch: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            batch: batch_bytes,
         });
         if runtime.buffer.is_some() {
             tokio::spawn(flush::run(Arc::downgrade(&runtime), runtime.wake.clone()));
@@ -137,8 +150,12 @@ impl StoreRuntime {
 
     /// The record at `at`, staged or committed.
     #[inline]
-    pub(crate) async fn get(&self, at: &Address) -> Result<Option<Cell>> {
-        self.reader().get(at).finish().await
+    pub(crate) fn get<'a>(&'a self, at: &'a Address) -> Op<'a, Option<Cell>> {
+        match self.buffer.as_ref().and_then(|b| b.look(at)) {
+            // Only an expiry needs the clock, which costs a tenth of such a read.
+            Some(staged) => Op::Ready(Ok(staged.filter(|c| c.expires_at.is_none() || c.is_live(self.store.now())))),
+            None => self.store.get(at),
+        }
     }
 
     /// Staged over committed rows.
@@ -148,8 +165,9 @@ impl StoreRuntime {
     }
 
     /// Refuses what no commit could hold.
+    #[inline]
     pub(crate) fn check_batch(&self, size: usize) -> Result<()> {
-        let limit = self.store.limits().batch;
+        let limit = self.batch;
         if size <= limit {
             return Ok(());
         }
@@ -165,47 +183,91 @@ impl StoreRuntime {
     /// # Errors
     /// What `check` answers; `LimitExceeded`; `Internal` without a buffer; what keeps the flusher from making room.
     #[inline]
-    pub(crate) async fn stage(
+    pub(crate) fn stage<'a>(
+        &'a self,
+        check: impl Fn() -> Result<()> + Send + 'a,
+        seen: &'a [Seen<'a>],
+        size: usize,
+        mut apply: impl FnMut(&mut Stage<'_>) + Send + 'a,
+    ) -> Op<'a, bool> {
+        match self.try_stage(&check, seen, size, &mut apply) {
+            Ok(Tried::Done(done)) => Op::Ready(Ok(done)),
+            Err(e) => Op::Ready(Err(e)),
+            // Its own allocation: else every write's future would be large enough for it, and is moved twice.
+            Ok(tried) => Op::boxed(self.stage_later(tried, check, seen, size, apply)),
+        }
+    }
+
+    async fn stage_later(
         &self,
+        mut tried: Tried,
         check: impl Fn() -> Result<()>,
         seen: &[Seen<'_>],
         size: usize,
         mut apply: impl FnMut(&mut Stage<'_>),
     ) -> Result<bool> {
+        loop {
+            match tried {
+                Tried::Done(done) => return Ok(done),
+                Tried::Closed => drop(self.gate.enter().await),
+                Tried::Full(number) => self.flush_up_to(number).await?,
+            }
+            tried = self.try_stage(&check, seen, size, &mut apply)?;
+        }
+    }
+
+    #[inline]
+    fn try_stage(
+        &self,
+        check: &impl Fn() -> Result<()>,
+        seen: &[Seen<'_>],
+        size: usize,
+        apply: &mut impl FnMut(&mut Stage<'_>),
+    ) -> Result<Tried> {
         let Some(buffer) = &self.buffer else { return Err(Error::internal("staging without a buffer")) };
         self.check_batch(size)?;
-        loop {
-            let outcome = {
-                let _inside = match self.gate.try_enter() {
-                    Some(inside) => inside,
-                    None => self.gate.enter().await,
-                };
-                self.check_open()?;
-                check()?;
-                buffer.stage(&self.stripes, seen, size, &mut apply)
-            };
-            match outcome {
-                Staged::Yes { sealed } => {
-                    if sealed {
-                        self.wake.notify_one();
-                    }
-                    return Ok(true);
+        let outcome = {
+            let Some(_inside) = self.gate.try_enter() else { return Ok(Tried::Closed) };
+            self.check_open()?;
+            check()?;
+            buffer.stage(&self.stripes, seen, size, apply)
+        };
+        Ok(match outcome {
+            Staged::Yes { sealed } => {
+                if sealed {
+                    self.wake.notify_one();
                 }
-                Staged::Moved => return Ok(false),
-                Staged::Full(number) => self.flush_up_to(number).await?,
+                Tried::Done(true)
             }
-        }
+            Staged::Moved => Tried::Done(false),
+            Staged::Full(number) => Tried::Full(number),
+        })
     }
 
     /// Commits past the buffer: for stores and states that stage nothing.
     #[inline]
-    pub(crate) async fn commit(&self, batch: Batch) -> Result<Committed> {
-        let _inside = match self.gate.try_enter() {
-            Some(inside) => inside,
-            None => self.gate.enter().await,
+    pub(crate) fn commit(&self, batch: Batch) -> Op<'_, Committed> {
+        let Some(inside) = self.gate.try_enter() else {
+            return Op::boxed(async move {
+                let inside = self.gate.enter().await;
+                self.commit_inside(batch, inside).finish().await
+            });
         };
-        self.check_open()?;
-        self.store.commit(batch).finish().await
+        self.commit_inside(batch, inside)
+    }
+
+    #[inline]
+    fn commit_inside<'a>(&'a self, batch: Batch, inside: Inside<'a>) -> Op<'a, Committed> {
+        if let Err(e) = self.check_open() {
+            return Op::Ready(Err(e));
+        }
+        match self.store.commit(batch) {
+            Op::Boxed(commit) => Op::boxed(async move {
+                let _inside = inside;
+                commit.await
+            }),
+            done => done,
+        }
     }
 
     /// Commits a batch over states of which some are staged: everything staged goes first, and `uncache`

@@ -1,7 +1,7 @@
 //! [`Stripes`]: by which read-modify-write and caches notice a write in between.
 
 use std::{
-    hash::{BuildHasher, Hash, Hasher},
+    hash::{BuildHasher, Hasher},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -58,7 +58,7 @@ impl Stripes {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_u32(at.state.0);
         // Without the subkey: clearing a key has to be seen by all of its entries.
-        at.key.hash(&mut hasher);
+        hasher.write(&at.key);
         let slot = hasher.finish() as usize % STRIPES;
         // The remainder is below the length.
         self.counts.get(slot).unwrap_or(&FALLBACK)

@@ -307,7 +307,7 @@ impl WriteBatch {
     async fn commit_directly(self, runtime: &Arc<StoreRuntime>) -> Result<()> {
         let (batch, cores) = self.into_batch(None);
         if !runtime.is_buffered() {
-            return runtime.commit(batch).await.map(drop);
+            return runtime.commit(batch).finish().await.map(drop);
         }
         let cores = Arc::new(cores);
         let checked = cores.clone();
@@ -345,7 +345,7 @@ impl WriteBatch {
                     stage_elements(core, stage, at, cells.iter().cloned());
                 }
             };
-            if runtime.stage(check, &seen, size, apply).await? {
+            if runtime.stage(check, &seen, size, apply).finish().await? {
                 return Ok(());
             }
         }

@@ -7,8 +7,8 @@ use std::sync::{
 
 use bytes::Bytes;
 use statehold_core::{
-    Address, Batch, Cell, Envelope, Error, KeyGroup, Limits, Millis, Model, Mutation, Opened, Result, StateId,
-    StateSpec, key::EncodeKey, staged::Cleared,
+    Address, Batch, Cell, Envelope, Error, KeyGroup, KeyGroups, Limits, Millis, Model, Mutation, Op, Opened, Result,
+    StateId, StateSpec, key::EncodeKey, staged::Cleared,
 };
 
 use super::{
@@ -42,7 +42,7 @@ pub(crate) struct StateCore {
     cache: Option<HotCache>,
     envelope: Envelope,
     ttl: Option<u64>,
-    key_groups: u16,
+    groups: KeyGroups,
     limits: Limits,
     /// Writes go through at once, and conditions are the engine's.
     pub(crate) direct: bool,
@@ -68,7 +68,7 @@ impl StateCore {
             direct,
             envelope: Envelope::of_state(&spec.name),
             metrics: StateMetrics::of(&runtime.name, &spec.name),
-            key_groups: store.groups().total(),
+            groups: store.groups(),
             limits: store.limits(),
             epoch: runtime.epoch(),
             dropped: AtomicBool::new(false),
@@ -102,13 +102,13 @@ impl StateCore {
 
     /// Stages what `apply` sets, as [`StoreRuntime::stage`] does, unless this handle is fenced by then.
     #[inline]
-    pub(crate) async fn stage(
-        &self,
-        seen: &[Seen<'_>],
+    pub(crate) fn stage<'a>(
+        &'a self,
+        seen: &'a [Seen<'a>],
         size: usize,
-        apply: impl FnMut(&mut Stage<'_>),
-    ) -> Result<bool> {
-        self.runtime.stage(|| self.check(), seen, size, apply).await
+        apply: impl FnMut(&mut Stage<'_>) + Send + 'a,
+    ) -> Op<'a, bool> {
+        self.runtime.stage(|| self.check(), seen, size, apply)
     }
 
     /// Stages a record within [`StateCore::stage`]. A new one comes into a full cache only with `admit`.
@@ -180,54 +180,58 @@ impl StateCore {
     }
 
     /// What a record holds, from the cache or beneath it.
-    pub(crate) async fn find(&self, at: &Address) -> Result<Option<Opened>> {
+    #[inline]
+    pub(crate) fn find<'a>(&'a self, at: &'a Address) -> Op<'a, Option<Opened>> {
         let hit = self.cache.as_ref().and_then(|cache| cache.get(&at.key, &at.sub, || self.runtime.store.now()));
         match self.hit(hit) {
-            Some(hit) => hit.map(Some),
-            None => {
-                let Some(cell) = self.runtime.get(at).await? else { return Ok(None) };
+            Some(hit) => Op::Ready(hit.map(Some)),
+            None => self.runtime.get(at).and_then(|found| {
+                let Some(cell) = found else { return Ok(None) };
                 self.envelope.open(&at.key, &at.sub, cell).map(Some)
-            }
+            }),
         }
     }
 
     /// What a record that the cache has not holds; then it has it.
-    pub(crate) async fn load(&self, at: &Address) -> Result<Option<Opened>> {
-        let seen = self.runtime.stripe(at);
-        let Some(cell) = self.runtime.get(at).await? else { return Ok(None) };
-        let expires_at = cell.expires_at;
-        let opened = self.envelope.open(&at.key, &at.sub, cell)?;
-        if let Some(cache) = &self.cache {
-            let insert = || {
-                // Else what a drop emptied would fill again.
-                if !self.is_fenced() {
-                    cache.insert(at, &opened, expires_at);
-                }
-            };
-            self.runtime.if_unmoved(seen, insert);
-        }
-        Ok(Some(opened))
+    #[inline]
+    pub(crate) fn load<'a>(&'a self, at: &'a Address) -> Op<'a, Option<Opened>> {
+        let seen = self.cache.as_ref().map(|cache| (cache, self.runtime.stripe(at)));
+        self.runtime.get(at).and_then(move |found| {
+            let Some(cell) = found else { return Ok(None) };
+            let expires_at = cell.expires_at;
+            let opened = self.envelope.open(&at.key, &at.sub, cell)?;
+            if let Some((cache, seen)) = seen {
+                let insert = || {
+                    // Else what a drop emptied would fill again.
+                    if !self.is_fenced() {
+                        cache.insert(at, &opened, expires_at);
+                    }
+                };
+                self.runtime.if_unmoved(seen, insert);
+            }
+            Ok(Some(opened))
+        })
     }
 
     /// Writes one record: staged, or at once.
     #[inline]
-    pub(crate) async fn set(&self, at: Address, cell: Option<Cell>) -> Result<()> {
+    pub(crate) fn set(&self, at: Address, cell: Option<Cell>) -> Op<'_, ()> {
         if self.direct {
             let mutation = match cell {
                 Some(cell) => Mutation::Put(at, cell),
                 None => Mutation::Delete(at),
             };
-            return self.runtime.commit(Batch { mutations: vec![mutation], ..Batch::default() }).await.map(drop);
+            let batch = Batch { mutations: vec![mutation], ..Batch::default() };
+            return self.runtime.commit(batch).and_then(|_| Ok(()));
         }
         let size = bytes_of(&at, cell.as_ref());
         let mut change = Some((at, cell));
-        self.stage(&[], size, |stage| {
+        let stage = move |stage: &mut Stage<'_>| {
             if let Some((at, cell)) = change.take() {
                 self.change(stage, at, cell, false);
             }
-        })
-        .await
-        .map(drop)
+        };
+        self.stage(&[], size, stage).and_then(|_| Ok(()))
     }
 
     /// Where a key's record is.
@@ -242,13 +246,13 @@ impl StateCore {
         self.place(key_bytes(key), key_bytes(sub))
     }
 
+    #[inline]
     fn place(&self, key: Bytes, sub: Bytes) -> Result<Address> {
         self.check()?;
         self.limits.check_key(&key, &sub).map_err(|e| e.in_state(&self.spec.name))?;
-        let group = KeyGroup::of(&key, self.key_groups);
-        let groups = self.runtime.store.groups();
-        if !groups.contains(group) {
-            return Err(Error::invalid(format!("the key is in key group {group}, this store has {groups}"))
+        let group = KeyGroup::of(&key, self.groups.total());
+        if !self.groups.contains(group) {
+            return Err(Error::invalid(format!("the key is in key group {group}, this store has {}", self.groups))
                 .in_state(&self.spec.name)
                 .advise("send the key to the owner of its group"));
         }

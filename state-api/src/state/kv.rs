@@ -77,7 +77,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
             return state.decode(key, hit?).map(Some);
         }
         let at = state.core.address(key)?;
-        let opened = state.core.load(&at).await?;
+        let opened = state.core.load(&at).finish().await?;
         opened.map(|opened| state.decode(key, opened)).transpose()
     }
 
@@ -95,7 +95,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
         if let Some(hit) = core.cached(key) {
             return hit.map(|_| true);
         }
-        Ok(core.runtime.get(&core.address(key)?).await?.is_some())
+        Ok(core.runtime.get(&core.address(key)?).finish().await?.is_some())
     }
 
     /// The values of `keys`, in that order, duplicates included, at one point in time (contract KV-3).
@@ -126,7 +126,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
         state.core.metrics.writes.increment(1);
         let at = state.core.address(key)?;
         let cell = state.core.seal(&state.value_type, &at, &value)?;
-        state.core.set(at, Some(cell)).await
+        state.core.set(at, Some(cell)).finish().await
     }
 
     /// Sets many values. Not a batch: on failure the error says how many are in.
@@ -160,7 +160,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
         let state = &*self.0;
         state.core.metrics.deletes.increment(1);
         let at = state.core.address(key)?;
-        state.core.set(at, None).await
+        state.core.set(at, None).finish().await
     }
 
     /// Removes many keys. Not a batch: on failure the error says how many are gone.
@@ -189,11 +189,12 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
         state.core.metrics.writes.increment(1);
         let mut at = state.core.address(key)?;
         if state.core.direct {
-            return state.update_directly(at, change).await;
+            // Its own allocation: else it would be room in every update.
+            return Box::pin(state.update_directly(at, change)).await;
         }
         loop {
             let seen = state.core.runtime.stripe(&at);
-            let old = state.core.find(&at).await?.map(|opened| state.decode(key, opened)).transpose()?;
+            let old = state.core.find(&at).finish().await?.map(|opened| state.decode(key, opened)).transpose()?;
             let cell = state.core.seal(&state.value_type, &at, &change(old)?)?;
             let size = at.key.len() + cell.value.len();
             let mut write = Some((at, cell));
@@ -202,7 +203,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
                     state.core.change(stage, at, Some(cell), true);
                 }
             };
-            if state.core.stage(&[seen], size, stage).await? {
+            if state.core.stage(&[seen], size, stage).finish().await? {
                 return Ok(());
             }
             state.core.metrics.conflicts.increment(1);

@@ -182,7 +182,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
             let clear = replace.then(|| Mutation::DeleteSubs { at: at.clone(), until: None });
             let append = (!cells.is_empty()).then_some(Mutation::Append { at, cells });
             let mutations = clear.into_iter().chain(append).collect();
-            return core.runtime.commit(Batch { mutations, ..Batch::default() }).await.map(drop);
+            return core.runtime.commit(Batch { mutations, ..Batch::default() }).finish().await.map(drop);
         }
         let mut cells = cells;
         let size = staged_size(&at, &cells);
@@ -192,7 +192,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
             }
             stage_elements(core, stage, &at, cells.drain(..));
         };
-        core.stage(&[], size, stage).await.map(drop)
+        core.stage(&[], size, stage).finish().await.map(drop)
     }
 
     /// Takes the first element, if there is one.
@@ -219,7 +219,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
                     conditions: vec![(element, Condition::Present)],
                     mutations: vec![Mutation::TrimFront { at: at.clone(), count: 1 }],
                 };
-                match core.runtime.commit(batch).await {
+                match core.runtime.commit(batch).finish().await {
                     Ok(_) => true,
                     Err(e) if e.conditions_failed().is_some() => false,
                     Err(e) => return Err(e),
@@ -228,7 +228,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyListState<K, V> {
                 // Everything up to it, not it alone: what is popped a thousand times leaves one removal behind.
                 let popped = Cleared::Below(behind_ordinal(&element.sub));
                 let size = bytes_of(&element, None);
-                core.stage(&[seen], size, |stage| stage.clear(at.clone(), popped.clone())).await?
+                core.stage(&[seen], size, |stage| stage.clear(at.clone(), popped.clone())).finish().await?
             };
             if taken {
                 core.metrics.deletes.increment(1);

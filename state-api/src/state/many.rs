@@ -104,12 +104,12 @@ fn first_bytes(key: &[u8]) -> u64 {
 async fn write(core: &StateCore, mut part: Vec<Record>, size: usize) -> Result<()> {
     if core.direct {
         let mutations = folded(part);
-        return core.runtime.commit(Batch { mutations, ..Batch::default() }).await.map(drop);
+        return core.runtime.commit(Batch { mutations, ..Batch::default() }).finish().await.map(drop);
     }
     let stage = |stage: &mut crate::runtime::Stage<'_>| {
         for (at, cell) in part.drain(..) {
             core.change(stage, at, cell, false);
         }
     };
-    core.stage(&[], size, stage).await.map(drop)
+    core.stage(&[], size, stage).finish().await.map(drop)
 }

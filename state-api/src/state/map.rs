@@ -77,7 +77,7 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
             return state.decode(key, hit?).map(Some);
         }
         let at = state.core.entry(key, sub)?;
-        let opened = state.core.load(&at).await?;
+        let opened = state.core.load(&at).finish().await?;
         opened.map(|opened| state.decode(key, opened)).transpose()
     }
 
@@ -98,7 +98,7 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
         if let Some(hit) = core.cached_entry(key, sub) {
             return hit.map(|_| true);
         }
-        Ok(core.runtime.get(&core.entry(key, sub)?).await?.is_some())
+        Ok(core.runtime.get(&core.entry(key, sub)?).finish().await?.is_some())
     }
 
     /// The values of (key, subkey) pairs, in that order, at one point in time.
@@ -173,7 +173,7 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
         state.core.metrics.writes.increment(1);
         let at = state.core.entry(key, sub)?;
         let cell = state.core.seal(&state.value_type, &at, &value)?;
-        state.core.set(at, Some(cell)).await
+        state.core.set(at, Some(cell)).finish().await
     }
 
     /// Sets many entries. Not a batch: on failure the error says how many are in.
@@ -208,11 +208,12 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
         state.core.metrics.writes.increment(1);
         let at = state.core.entry(key, sub)?;
         if state.core.direct {
-            return state.update_directly(&at, change).await;
+            // Its own allocation: else it would be room in every update.
+            return Box::pin(state.update_directly(&at, change)).await;
         }
         loop {
             let seen = state.core.runtime.stripe(&at);
-            let old = state.core.find(&at).await?.map(|opened| state.decode(key, opened)).transpose()?;
+            let old = state.core.find(&at).finish().await?.map(|opened| state.decode(key, opened)).transpose()?;
             let cell = state.core.seal(&state.value_type, &at, &change(old)?)?;
             let size = bytes_of(&at, Some(&cell));
             let mut write = Some(cell);
@@ -221,7 +222,7 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
                     state.core.change(stage, at.clone(), Some(cell), true);
                 }
             };
-            if state.core.stage(&[seen], size, stage).await? {
+            if state.core.stage(&[seen], size, stage).finish().await? {
                 return Ok(());
             }
             state.core.metrics.conflicts.increment(1);
@@ -242,7 +243,7 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
         let state = &*self.0;
         state.core.metrics.deletes.increment(1);
         let at = state.core.entry(key, sub)?;
-        state.core.set(at, None).await
+        state.core.set(at, None).finish().await
     }
 
     /// Removes `key` with all its entries.
@@ -259,12 +260,12 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
         let at = state.core.address(key)?;
         if state.core.direct {
             let mutations = vec![Mutation::DeleteSubs { at, until: None }];
-            return state.core.runtime.commit(Batch { mutations, ..Batch::default() }).await.map(drop);
+            return state.core.runtime.commit(Batch { mutations, ..Batch::default() }).finish().await.map(drop);
         }
         let stage = |stage: &mut crate::runtime::Stage<'_>| {
             state.core.clear(stage, at.clone());
         };
-        state.core.stage(&[], bytes_of(&at, None), stage).await.map(drop)
+        state.core.stage(&[], bytes_of(&at, None), stage).finish().await.map(drop)
     }
 
     /// All entries of all keys as a stream, in bounded memory (contract KV-4).
@@ -304,7 +305,7 @@ impl<V> Inner<V> {
 
     async fn update_directly(&self, at: &Address, mut change: impl FnMut(Option<V>) -> Result<V>) -> Result<()> {
         loop {
-            let found = self.core.runtime.get(at).await?;
+            let found = self.core.runtime.get(at).finish().await?;
             let condition = match &found {
                 None => Condition::Absent,
                 Some(cell) if self.core.spec.revisions => Condition::RevisionIs(cell.revision),
@@ -314,7 +315,7 @@ impl<V> Inner<V> {
             let cell = self.core.seal(&self.value_type, at, &new)?;
             let mutations = vec![Mutation::Put(at.clone(), cell)];
             let batch = Batch { marker: None, conditions: vec![(at.clone(), condition)], mutations };
-            match self.core.runtime.commit(batch).await {
+            match self.core.runtime.commit(batch).finish().await {
                 Ok(_) => return Ok(()),
                 Err(e) if e.conditions_failed().is_some() => self.core.metrics.conflicts.increment(1),
                 Err(e) => return Err(e),

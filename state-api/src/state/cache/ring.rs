@@ -195,8 +195,8 @@ impl Ring {
         let old = self.find(record.hash, record.key, record.sub);
         let Some(head) = record.head(old.is_some()) else { return self.remove(record.hash, record.key, record.sub) };
         if let Some((at, before)) = old {
-            if before.size() == head.size() {
-                return self.write(at, head, record);
+            if before.size() == head.size() && before.expires == head.expires {
+                return self.overwrite(at, head, record);
             }
             self.unlink(record.hash, at);
         }
@@ -232,13 +232,23 @@ impl Ring {
     }
 
     fn write(&mut self, at: usize, head: Head, record: &Record<'_>) {
-        let mut from = at;
-        let expiry = record.expires_at.map(|at| at.0.to_le_bytes());
-        let expiry = expiry.as_ref().map_or(&[][..], |bytes| &bytes[..]);
-        for part in [&head.to_bytes()[..], expiry, record.key, record.sub, record.payload] {
+        let mut from = at + head.before();
+        for part in [record.key, record.sub] {
             self.bytes[from..from + part.len()].copy_from_slice(part);
             from += part.len();
         }
+        self.overwrite(at, head, record);
+    }
+
+    /// Writes what a record of the same key and subkey need not have.
+    fn overwrite(&mut self, at: usize, head: Head, record: &Record<'_>) {
+        let Some(bytes) = self.bytes.get_mut(at..at + head.size()) else { return };
+        bytes[..HEAD].copy_from_slice(&head.to_bytes());
+        if let Some(expires_at) = record.expires_at {
+            bytes[HEAD..HEAD + EXPIRY].copy_from_slice(&expires_at.0.to_le_bytes());
+        }
+        let from = head.before() + record.key.len() + record.sub.len();
+        bytes[from..from + record.payload.len()].copy_from_slice(record.payload);
     }
 
     fn link(&mut self, hash: u32, at: usize) {

@@ -74,7 +74,7 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
     {
         self.0.core.check_revisions()?;
         let at = self.0.core.address(key)?;
-        let Some(cell) = self.0.core.runtime.get(&at).await? else { return Ok(None) };
+        let Some(cell) = self.0.core.runtime.get(&at).finish().await? else { return Ok(None) };
         let revision = cell.revision;
         Ok(Some(Versioned { value: self.0.open(&at, cell)?, revision }))
     }
@@ -105,7 +105,7 @@ impl<V> Inner<V> {
         mut change: impl FnMut(Option<V>) -> Result<V>,
     ) -> Result<()> {
         loop {
-            let found = self.core.runtime.get(&at).await?;
+            let found = self.core.runtime.get(&at).finish().await?;
             let condition = match &found {
                 None => Condition::Absent,
                 Some(cell) if self.core.spec.revisions => Condition::RevisionIs(cell.revision),
@@ -133,7 +133,7 @@ impl<V> Inner<V> {
                 None => Mutation::Delete(at.clone()),
             };
             let batch = Batch { marker: None, conditions: vec![(at, condition)], mutations: vec![mutation] };
-            return match self.core.runtime.commit(batch).await {
+            return match self.core.runtime.commit(batch).finish().await {
                 Ok(committed) => Ok(Some(committed.revisions)),
                 Err(e) if e.conditions_failed().is_some() => {
                     self.core.metrics.conflicts.increment(1);
@@ -144,14 +144,14 @@ impl<V> Inner<V> {
         }
         loop {
             let seen = self.core.runtime.stripe(&at);
-            if !condition.holds(self.core.runtime.get(&at).await?.as_ref()) {
+            if !condition.holds(self.core.runtime.get(&at).finish().await?.as_ref()) {
                 self.core.metrics.conflicts.increment(1);
                 return Ok(None);
             }
             let stage = |stage: &mut crate::runtime::Stage<'_>| {
                 self.core.change(stage, at.clone(), cell.clone(), false);
             };
-            if self.core.stage(&[seen], bytes_of(&at, cell.as_ref()), stage).await? {
+            if self.core.stage(&[seen], bytes_of(&at, cell.as_ref()), stage).finish().await? {
                 return Ok(Some(Vec::new()));
             }
         }
