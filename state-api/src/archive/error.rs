@@ -17,8 +17,8 @@ pub(super) fn failed(doing: &str, what: &str, cause: StoreError) -> Error {
 fn explain(cause: &StoreError) -> (ErrorKind, String, &'static str) {
     const RETRY: &str = "try again when the object store answers";
     const PERMISSION: &str = "let this process read and write the archive's folder";
-    if let Some((kind, reason, advice)) = explain_answer(cause) {
-        return (kind, reason, advice);
+    if let Some(explained) = explain_metadata(cause).or_else(|| explain_answer(cause)) {
+        return explained;
     }
     match cause {
         StoreError::NotFound { .. } => return (ErrorKind::NotFound, "it does not exist".into(), RETRY),
@@ -49,11 +49,26 @@ fn explain(cause: &StoreError) -> (ErrorKind, String, &'static str) {
     (kind, io.to_string(), advice)
 }
 
+/// Without credentials a client asks the machine's metadata service for some: what failed is that, not the bucket.
+fn explain_metadata(cause: &StoreError) -> Option<(ErrorKind, String, &'static str)> {
+    // Of EC2 and Azure, of ECS, of Google.
+    const SERVICES: [&str; 3] = ["//169.254.169.254/", "//169.254.170.2/", "//metadata.google.internal/"];
+    let asked = causes(cause).map(ToString::to_string).find(|e| SERVICES.iter().any(|s| e.contains(s)))?;
+    Some(if asked.contains("status code: ") {
+        let reason = "no credentials are set, and the machine's metadata service gives none";
+        (ErrorKind::InvalidInput, reason.into(), CREDENTIALS)
+    } else {
+        // On a machine of a cloud that may pass.
+        let reason = "no credentials are set, and no metadata service of the machine answers, which might have some";
+        (ErrorKind::Unavailable, reason.into(), CREDENTIALS)
+    })
+}
+
 /// What a cloud's own error code means. Of its answer only the code, a word, is repeated.
 fn explain_answer(cause: &StoreError) -> Option<(ErrorKind, String, &'static str)> {
     const BUCKET: &str = "check the bucket in the archive's URL; create it first";
     const REGION: &str = "set AWS_REGION, or AWS_ENDPOINT_URL, to those of the bucket";
-    let answer = last_cause(cause)?.to_string();
+    let answer = causes(cause).last()?.to_string();
     if answer.starts_with("Received redirect without LOCATION") {
         return Some((ErrorKind::InvalidInput, "the bucket is in another region".into(), REGION));
     }
@@ -73,24 +88,14 @@ fn explain_answer(cause: &StoreError) -> Option<(ErrorKind, String, &'static str
     Some((kind, format!("the object store answers {}", code.or(status)?), advice))
 }
 
-fn last_cause(cause: &StoreError) -> Option<&dyn std::error::Error> {
-    let mut last = cause.source()?;
-    while let Some(inner) = last.source() {
-        last = inner;
-    }
-    Some(last)
+/// What lies behind it, the deepest last.
+fn causes(cause: &StoreError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(cause.source(), |cause| (*cause).source())
 }
 
 /// The operating system's error at the bottom, if there is one.
 fn io_cause(cause: &StoreError) -> Option<&io::Error> {
-    let mut next = cause.source();
-    while let Some(inner) = next {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        next = inner.source();
-    }
-    None
+    causes(cause).find_map(|cause| cause.downcast_ref::<io::Error>())
 }
 
 #[cfg(test)]
@@ -125,6 +130,20 @@ mod tests {
         assert_eq!(answer(unknown_key).kind(), ErrorKind::InvalidInput);
         assert_eq!(status("SlowDown").kind(), ErrorKind::Unavailable);
         assert_eq!(status("a b").kind(), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn missing_credentials_are_told_from_wrong_ones_and_from_an_outage() {
+        let error = |text: &str| failed("list", "s3://b/log", StoreError::Generic { store: "S3", source: text.into() });
+        let token = "Error performing PUT http://169.254.169.254/latest/api/token in 2 ms - ";
+        let refused = error(&format!("{token}Server returned non-2xx status code: 403 Forbidden: "));
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+        assert!(refused.to_string().contains("no credentials are set"), "{refused}");
+        let silent = error(&format!("{token}HTTP error: error sending request"));
+        assert_eq!(silent.kind(), ErrorKind::Unavailable);
+        assert!(silent.to_string().contains("AWS_ACCESS_KEY_ID"), "{silent}");
+        let elsewhere = error("Error performing PUT http://192.0.2.1/b - HTTP error: error sending request");
+        assert!(!elsewhere.to_string().contains("no credentials"), "{elsewhere}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ async fn own_7_the_cache_follows_a_write_before_the_records_stripe_moves() {
     });
     for n in 1..=WRITES {
         let value = [&[0; Envelope::BYTES][..], &n.to_le_bytes()].concat();
-        state.set(here.clone(), Some(Cell::new(value))).await.unwrap();
+        state.set(here.clone(), Some(Cell::new(value))).finish().await.unwrap();
     }
     look.join().unwrap();
 }
@@ -41,7 +41,7 @@ async fn own_7_a_cache_that_is_emptied_gives_its_memory_back_and_goes_on() {
     let (runtime, _) = runtime(1 << 20).await;
     let state = cached_state(&runtime, "a", 1 << 20).await;
     for round in 0..2 {
-        state.set(at(state.id, "k"), Some(cell("12345value"))).await.unwrap();
+        state.set(at(state.id, "k"), Some(cell("12345value"))).finish().await.unwrap();
         let held = state.cached("k").map(|hit| hit.unwrap().payload);
         assert_eq!(held.as_deref(), Some(&b"value"[..]), "round {round}");
         assert!(state.cache_bytes() > 0);
@@ -88,14 +88,14 @@ async fn life_5_a_writer_who_waited_at_the_gate_stages_nothing_for_content_that_
     let (runtime, _) = runtime(4096).await;
     let (old, other) = (state(&runtime, "old").await, state(&runtime, "other").await);
     let closed = runtime.close_gate().await;
-    let writing = old.set(at(old.id, "k"), Some(cell("v")));
+    let writing = old.set(at(old.id, "k"), Some(cell("v"))).finish();
     pin!(writing);
     assert!(poll!(&mut writing).is_pending());
     old.mark_dropped();
     runtime.store.drop_state(old.id).await.unwrap();
     drop(closed);
     assert_eq!(writing.await.unwrap_err().kind(), ErrorKind::Fenced);
-    other.set(at(other.id, "k"), Some(cell("v"))).await.unwrap();
+    other.set(at(other.id, "k"), Some(cell("v"))).finish().await.unwrap();
     runtime.flush().await.unwrap();
 }
 
@@ -124,11 +124,11 @@ async fn own_7_nobody_caches_what_a_recovery_may_replace() {
     let state = cached_state(&runtime, "a", 1 << 20).await;
     let here = at(state.id, "k");
     let sealed = Envelope::of_state("a").seal(0, b"k", b"", None, b"value");
-    state.set(here.clone(), Some(Cell::new(sealed))).await.unwrap();
+    state.set(here.clone(), Some(Cell::new(sealed))).finish().await.unwrap();
     runtime.flush().await.unwrap();
     let is_cached_when_read = async || {
         state.empty_cache();
-        state.load(&here).await.unwrap().unwrap();
+        state.load(&here).finish().await.unwrap().unwrap();
         state.cached("k").is_some()
     };
     let unsettled = runtime.unsettle_all().unwrap();
@@ -140,7 +140,7 @@ async fn own_7_nobody_caches_what_a_recovery_may_replace() {
     runtime.replaced();
     assert!(!is_cached_when_read().await);
     let state = cached_state(&runtime, "a", 1 << 20).await;
-    state.load(&here).await.unwrap().unwrap();
+    state.load(&here).finish().await.unwrap().unwrap();
     assert!(state.cached("k").is_some());
 }
 
@@ -148,7 +148,7 @@ async fn own_7_nobody_caches_what_a_recovery_may_replace() {
 async fn life_5_nobody_waits_for_a_flush_of_what_recover_has_thrown_away() {
     let (runtime, _) = runtime(1 << 20).await;
     let state = state(&runtime, "a").await;
-    state.set(at(state.id, "k"), Some(cell("v"))).await.unwrap();
+    state.set(at(state.id, "k"), Some(cell("v"))).finish().await.unwrap();
     let flushing = runtime.flush();
     pin!(flushing);
     assert!(poll!(&mut flushing).is_pending());
@@ -161,7 +161,7 @@ async fn life_5_nobody_waits_for_a_flush_of_what_recover_has_thrown_away() {
 async fn life_5_a_flush_that_recover_overtook_fails_nobody_who_writes_the_new_content() {
     let (runtime, switch) = runtime(1 << 20).await;
     let old = state(&runtime, "old").await;
-    old.set(at(old.id, "k"), Some(cell("v"))).await.unwrap();
+    old.set(at(old.id, "k"), Some(cell("v"))).finish().await.unwrap();
     let late = switch.delay().await;
     let overtaken = runtime.flush();
     pin!(overtaken);
@@ -173,7 +173,7 @@ async fn life_5_a_flush_that_recover_overtook_fails_nobody_who_writes_the_new_co
     runtime.store.drop_state(old.id).await.unwrap();
     runtime.replaced();
     let new = state(&runtime, "new").await;
-    new.set(at(new.id, "k"), Some(cell("v"))).await.unwrap();
+    new.set(at(new.id, "k"), Some(cell("v"))).finish().await.unwrap();
     let flushing = runtime.flush();
     pin!(flushing);
     assert!(poll!(&mut flushing).is_pending());
@@ -186,7 +186,7 @@ async fn life_5_a_flush_that_recover_overtook_fails_nobody_who_writes_the_new_co
 async fn batch_4_a_flush_whose_answer_was_lost_is_resolved_under_its_marker() {
     let (runtime, switch) = runtime(4096).await;
     let state = state(&runtime, "a").await;
-    state.set(at(state.id, "k"), Some(cell("v"))).await.unwrap();
+    state.set(at(state.id, "k"), Some(cell("v"))).finish().await.unwrap();
     switch.fail_commit(0, Fault::AnswerLost);
     runtime.flush().await.unwrap();
     let marker = runtime.store.last_marker(runtime.writer).await.unwrap();
@@ -198,13 +198,13 @@ async fn own_3_a_failed_flush_fails_those_who_wait_for_it_and_only_them() {
     let (runtime, switch) = runtime(4096).await;
     let state = state(&runtime, "a").await;
     let put = |n: u32| state.set(at(state.id, &n.to_string()), Some(cell("value")));
-    put(0).await.unwrap();
+    put(0).finish().await.unwrap();
     switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
     assert_eq!(runtime.flush().await.unwrap_err().kind(), ErrorKind::ResourceExhausted);
     assert_eq!(runtime.staged().1, 1);
     // The engine is well again: no writer hears of a failure that is over.
     for n in 0..1_000 {
-        put(n).await.unwrap();
+        put(n).finish().await.unwrap();
     }
     runtime.flush().await.unwrap();
     assert_eq!(runtime.staged(), (0, 0));
@@ -219,7 +219,7 @@ async fn own_3_a_writer_without_room_gets_the_reason_instead_of_waiting_for_ever
     }
     let mut staged = 0;
     let error = loop {
-        match state.set(at(state.id, &staged.to_string()), Some(cell("value"))).await {
+        match state.set(at(state.id, &staged.to_string()), Some(cell("value"))).finish().await {
             Ok(()) => staged += 1,
             Err(error) => break error,
         }
@@ -238,9 +238,9 @@ async fn name_2_a_change_that_no_batch_could_hold_is_refused_and_the_buffer_goes
     let (runtime, _) = runtime(4096).await;
     let state = state(&runtime, "a").await;
     let limit = runtime.store.limits().batch;
-    let refused = state.stage(&[], limit + 1, |_| panic!("not to be staged")).await.unwrap_err();
+    let refused = state.stage(&[], limit + 1, |_| panic!("not to be staged")).finish().await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::LimitExceeded);
-    assert!(state.stage(&[], limit, |stage| stage.set(at(state.id, "k"), Some(cell("v")))).await.unwrap());
+    assert!(state.stage(&[], limit, |stage| stage.set(at(state.id, "k"), Some(cell("v")))).finish().await.unwrap());
     runtime.flush().await.unwrap();
 }
 
@@ -248,7 +248,7 @@ async fn name_2_a_change_that_no_batch_could_hold_is_refused_and_the_buffer_goes
 async fn own_3_a_backend_that_panics_is_an_internal_error_to_those_who_wait() {
     let (runtime, switch) = runtime(4096).await;
     let state = state(&runtime, "a").await;
-    state.set(at(state.id, "k"), Some(cell("v"))).await.unwrap();
+    state.set(at(state.id, "k"), Some(cell("v"))).finish().await.unwrap();
     switch.fail_commit(0, Fault::Panic);
     assert_eq!(runtime.flush().await.unwrap_err().kind(), ErrorKind::Internal);
     runtime.flush().await.unwrap();
@@ -261,7 +261,7 @@ async fn life_10_what_a_close_calls_lost_is_never_committed_after_all() {
         let (backend, switch) = FaultBackend::new(std::sync::Arc::new(statehold_memory::MemoryBackend::new()));
         let runtime = runtime_on(&backend, 1 << 20).await;
         let kv = state(&runtime, "a").await;
-        kv.set(at(kv.id, "k"), Some(cell("v"))).await.unwrap();
+        kv.set(at(kv.id, "k"), Some(cell("v"))).finish().await.unwrap();
         switch.fail_commit(0, Fault::Lost(ErrorKind::ResourceExhausted));
         let held = runtime.buffer.as_ref().unwrap().committing().await;
         let closing = tokio::spawn({
