@@ -135,7 +135,9 @@ impl<E: Engine> Inner<E> {
             writer.sequences[usize::from(group.0 - self.groups.range().start)] = sequence;
             writer.highest = writer.highest.max(sequence);
         }
-        writer.markers.extend(marker);
+        if let Some((by, stored)) = marker {
+            writer.markers.insert(by, stored);
+        }
         Ok(Some(committed))
     }
 
