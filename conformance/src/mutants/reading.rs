@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 
 use statehold_core::{
-    Address, Batch, Cell, Committed, Error, ErrorKind, Model, Mutation, Op, Page, Position, ScanRange, ScanRequest,
-    Store,
+    Address, Batch, Cell, Committed, Error, ErrorKind, Model, Mutation, Op, Page, Position, Result, ScanRange,
+    ScanRequest, StateId, Store,
 };
 
 use super::{
@@ -66,18 +66,25 @@ struct DeleteOfAbsentFails;
 impl Fault for DeleteOfAbsentFails {
     fn commit<'a>(&'a self, store: &'a dyn Store, batch: Batch) -> Op<'a, Committed> {
         Op::boxed(async move {
-            if let [Mutation::Delete(at)] = &batch.mutations[..] {
+            // Clients at work at once may empty a key group, and delete on conditions: that is for others to judge.
+            if let ([Mutation::Delete(at)], []) = (&batch.mutations[..], &batch.conditions[..]) {
                 let kv = spec_of(store, at.state).await?.is_some_and(|spec| spec.model == Model::Kv);
-                if kv
-                    && !at.key.is_empty()
-                    && store.scan(&ScanRequest::all(at.state, at.group)).finish().await?.rows.is_empty()
-                {
+                if kv && !at.key.is_empty() && is_empty(store, at.state).await? {
                     return Err(Error::new(ErrorKind::NotFound, "there is nothing to delete"));
                 }
             }
             store.commit(batch).finish().await
         })
     }
+}
+
+async fn is_empty(store: &dyn Store, state: StateId) -> Result<bool> {
+    for group in store.groups().iter() {
+        if !store.scan(&ScanRequest::all(state, group)).finish().await?.rows.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 struct DropsDuplicates;
