@@ -38,6 +38,8 @@ impl<'a, T> Op<'a, T> {
     /// use statehold_core::{Error, Op};
     /// let half = |n: u32| if n % 2 == 0 { Ok(n / 2) } else { Err(Error::invalid("odd")) };
     /// assert!(matches!(Op::Ready(Ok(8)).and_then(half), Op::Ready(Ok(4))));
+    /// let later: Op<'_, u32> = Op::boxed(async { Ok(7) });
+    /// assert!(futures::executor::block_on(later.and_then(half).finish()).is_err());
     /// ```
     #[inline]
     pub fn and_then<U>(self, then: impl FnOnce(T) -> Result<U> + Send + 'a) -> Op<'a, U>

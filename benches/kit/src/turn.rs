@@ -60,7 +60,7 @@ async fn drive(
 
 /// What makes operations that were made ahead.
 fn made(mut ops: Vec<Op>) -> (Range<usize>, impl FnMut(usize) -> Op) {
-    (0..ops.len(), move |at| ops.get_mut(at).map_or(Op::CountKeys, Op::take))
+    (0..ops.len(), move |at| ops[at].take())
 }
 
 /// Operations of a row that are to be done.

@@ -54,11 +54,11 @@ fn explain_metadata(cause: &StoreError) -> Option<(ErrorKind, String, &'static s
     // Of EC2 and Azure, of ECS, of Google.
     const SERVICES: [&str; 3] = ["//169.254.169.254/", "//169.254.170.2/", "//metadata.google.internal/"];
     let asked = causes(cause).map(ToString::to_string).find(|e| SERVICES.iter().any(|s| e.contains(s)))?;
-    Some(if asked.contains("status code: ") {
+    Some(if asked.contains("status code: 4") {
         let reason = "no credentials are set, and the machine's metadata service gives none";
         (ErrorKind::InvalidInput, reason.into(), CREDENTIALS)
     } else {
-        // On a machine of a cloud that may pass.
+        // Silence, or a failure of its own: on a machine of a cloud that may pass.
         let reason = "no credentials are set, and no metadata service of the machine answers, which might have some";
         (ErrorKind::Unavailable, reason.into(), CREDENTIALS)
     })
@@ -142,6 +142,8 @@ mod tests {
         let silent = error(&format!("{token}HTTP error: error sending request"));
         assert_eq!(silent.kind(), ErrorKind::Unavailable);
         assert!(silent.to_string().contains("AWS_ACCESS_KEY_ID"), "{silent}");
+        let broken = error(&format!("{token}Server returned non-2xx status code: 503 Service Unavailable: "));
+        assert_eq!(broken.kind(), ErrorKind::Unavailable);
         let elsewhere = error("Error performing PUT http://192.0.2.1/b - HTTP error: error sending request");
         assert!(!elsewhere.to_string().contains("no credentials"), "{elsewhere}");
     }

@@ -28,9 +28,9 @@ pub(crate) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Res
 enum Tried {
     /// All or nothing is staged: whether it is.
     Done(bool),
-    /// The gate was.
+    /// The gate is closed: nothing is staged.
     Closed,
-    /// The buffer is, until this generation is flushed.
+    /// The buffer is full until this generation is flushed: nothing is staged.
     Full(u64),
 }
 

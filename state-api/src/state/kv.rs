@@ -95,7 +95,8 @@ impl<K: Key, V: Send + Sync + 'static> KeyValueState<K, V> {
         if let Some(hit) = core.cached(key) {
             return hit.map(|_| true);
         }
-        Ok(core.runtime.get(&core.address(key)?).finish().await?.is_some())
+        let at = core.address(key)?;
+        core.runtime.get(&at).and_then(|found| Ok(found.is_some())).finish().await
     }
 
     /// The values of `keys`, in that order, duplicates included, at one point in time (contract KV-3).

@@ -98,7 +98,8 @@ impl<K: Key, S: Key, V: Send + Sync + 'static> KeyMapState<K, S, V> {
         if let Some(hit) = core.cached_entry(key, sub) {
             return hit.map(|_| true);
         }
-        Ok(core.runtime.get(&core.entry(key, sub)?).finish().await?.is_some())
+        let at = core.entry(key, sub)?;
+        core.runtime.get(&at).and_then(|found| Ok(found.is_some())).finish().await
     }
 
     /// The values of (key, subkey) pairs, in that order, at one point in time.

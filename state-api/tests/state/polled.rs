@@ -1,6 +1,6 @@
 use futures::TryStreamExt;
 use statehold::{
-    ErrorKind, ScanOrder, StateManager, WriteBatch,
+    ErrorKind, Model, ScanOrder, StateManager, WriteBatch,
     archive::{CheckpointId, Metadata},
 };
 
@@ -115,5 +115,27 @@ on_every_engine! {
         let kv = manager.key_value::<String, u64>("kv").await.unwrap();
         assert_eq!(kv.get("a").await.unwrap(), Some(3));
         manager.close().await.unwrap();
+    }
+}
+
+/// A future is moved as a whole, once or twice a call.
+#[tokio::test]
+async fn what_waits_seldom_keeps_no_room_for_it() {
+    let states = [("kv", Model::Kv), ("map", Model::Map), ("list", Model::List)];
+    let manager = statehold::testing::memory_manager(&states).await.unwrap();
+    let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+    let map = manager.key_map::<u64, u64, u64>("map").await.unwrap();
+    let list = manager.key_list::<u64, u64>("list").await.unwrap();
+    for (what, bytes, most) in [
+        ("get", size_of_val(&kv.get(&1)), 256),
+        ("put", size_of_val(&kv.put(&1, 1)), 256),
+        ("delete", size_of_val(&kv.delete(&1)), 256),
+        ("update", size_of_val(&kv.update(&1, |n| Ok(n.unwrap_or(0)))), 512),
+        ("map get", size_of_val(&map.get(&1, &1)), 256),
+        ("map put", size_of_val(&map.put(&1, &1, 1)), 256),
+        ("map contains", size_of_val(&map.contains(&1, &1)), 256),
+        ("list append", size_of_val(&list.append(&1, 1)), 512),
+    ] {
+        assert!(bytes <= most, "the future of {what} has {bytes} bytes");
     }
 }

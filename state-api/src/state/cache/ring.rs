@@ -242,7 +242,7 @@ impl Ring {
 
     /// Writes what a record of the same key and subkey need not have.
     fn overwrite(&mut self, at: usize, head: Head, record: &Record<'_>) {
-        let Some(bytes) = self.bytes.get_mut(at..at + head.size()) else { return };
+        let bytes = &mut self.bytes[at..at + head.size()];
         bytes[..HEAD].copy_from_slice(&head.to_bytes());
         if let Some(expires_at) = record.expires_at {
             bytes[HEAD..HEAD + EXPIRY].copy_from_slice(&expires_at.0.to_le_bytes());
