@@ -8,7 +8,7 @@ use crate::{
         Archive, CheckpointForm, CheckpointId, CheckpointInfo, Claim, Cut, Metadata, PreparedPart, Pruned, Retention,
         Select, Token,
     },
-    runtime::{Unsettled, to_the_end},
+    runtime::{Barrier, Unsettled, to_the_end},
 };
 
 /// What a manager owns in its archive.
@@ -86,7 +86,8 @@ impl StateManager {
 
     /// Takes a checkpoint of all stores: [`StateManager::cut`], then [`PendingCheckpoint::persist`].
     ///
-    /// What was written before the call is in it; what is written after the call has begun is not.
+    /// What was written before the call is in it; what is written while it runs may be, and then so is all that was
+    /// written before that, in whatever store. Offsets in the metadata want writers that wait for [`StateManager::cut`].
     ///
     /// # Errors
     /// As both.
@@ -120,8 +121,9 @@ impl StateManager {
         self.cut_as(CheckpointForm::Portable, id, metadata).await?.persist().await
     }
 
-    /// Takes one cut over all stores. Writers wait while staged rows are committed and the snapshots are
-    /// taken, and go on when this returns; the cut is then stored by [`PendingCheckpoint::persist`].
+    /// Takes one cut over all stores; it is then stored by [`PendingCheckpoint::persist`]. Writers wait for a moment.
+    /// What they then write is staged, and not in the cut; writers of stores without a write buffer, and of states
+    /// that stage nothing, wait until this returns.
     ///
     /// # Errors
     /// `InvalidInput` without an archive or read-only; what an engine fails with.
@@ -132,23 +134,26 @@ impl StateManager {
 
     async fn cut_as(&self, form: CheckpointForm, id: CheckpointId, metadata: &Metadata) -> Result<PendingCheckpoint> {
         let archive = self.checkpoints()?.clone();
-        // Less is left to commit, and to write into files, while writers wait: the second time only what was written
-        // during the first.
-        for runtime in self.0.stores.values().cycle().take(2 * self.0.stores.len()) {
-            runtime.flush().await?;
-            if let Some(native) = runtime.store.native().filter(|_| form == CheckpointForm::Native) {
-                native.ready().await?;
+        // Less is left to commit, and to write into files, behind the barrier. Without a buffer writers wait there,
+        // so again for what was written during the first time.
+        for again in [false, true] {
+            for runtime in self.0.stores.values().filter(|runtime| !again || !runtime.is_buffered()) {
+                runtime.flush().await?;
+                if let Some(native) = runtime.store.native().filter(|_| form == CheckpointForm::Native) {
+                    native.ready().await?;
+                }
             }
         }
-        let mut gates = Vec::new();
+        let mut barriers = Vec::new();
         for runtime in self.0.stores.values() {
-            gates.push(runtime.close_gate().await);
+            barriers.push(runtime.barrier().await);
         }
-        for runtime in self.0.stores.values() {
-            runtime.check_open()?;
-            runtime.flush().await?;
+        // Of one instant: nobody writes anywhere before all stores are divided.
+        barriers.iter().for_each(Barrier::let_stage);
+        for barrier in &barriers {
+            barrier.flush().await?;
         }
-        // Behind the gates: a recover that was under way has made a new one.
+        // Behind the barriers: a recover that was under way has made a new one.
         let Held { claim, torn } = self.0.held.lock().clone().ok_or_else(|| {
             Error::invalid("a manager that does not own its stores takes no checkpoints")
                 .advise("open it without `read_only`, with exclusive stores")

@@ -44,6 +44,8 @@ struct Inner {
     active: Generation,
     /// Oldest first; each with its number.
     sealed: VecDeque<(u64, Arc<Generation>)>,
+    /// While a cut is taken: the last generation that is in it. None behind it is committed.
+    barrier: Option<u64>,
 }
 
 /// The active generation and those that wait for their commit.
@@ -66,7 +68,7 @@ pub(crate) struct WriteBuffer {
 pub(crate) enum Staged {
     /// Done; the flag says that a generation was sealed and wants flushing.
     Yes { sealed: bool },
-    /// The buffer is full: wait until this generation is flushed, and try again.
+    /// The buffer is full: wait until this generation, the oldest, is flushed, and try again.
     Full(u64),
     /// A stripe had moved: read again.
     Moved,
@@ -99,8 +101,10 @@ impl WriteBuffer {
         let mut inner = self.inner.lock();
         let due = inner.active.bytes() >= self.limit
             || (!inner.active.is_empty() && inner.active.batch_bytes() + size > self.batch);
-        if !inner.sealed.is_empty() && (due || inner.bytes() >= 2 * self.limit) {
-            return Staged::Full(self.seals.load(Ordering::Acquire));
+        if let Some((oldest, _)) = inner.sealed.front()
+            && (due || inner.bytes() >= 2 * self.limit)
+        {
+            return Staged::Full(*oldest);
         }
         if moved(seen) {
             return Staged::Moved;
@@ -172,13 +176,31 @@ impl WriteBuffer {
 
     /// Seals what is staged; the number of the generation to wait for, or of the last sealed one.
     pub(crate) fn seal_all(&self) -> u64 {
-        let mut inner = self.inner.lock();
-        if inner.active.is_empty() { self.seals.load(Ordering::Acquire) } else { self.seal(&mut inner) }
+        self.seal_active(&mut self.inner.lock())
     }
 
-    /// The oldest generation that waits for its commit.
+    fn seal_active(&self, inner: &mut Inner) -> u64 {
+        if inner.active.is_empty() { self.seals.load(Ordering::Acquire) } else { self.seal(inner) }
+    }
+
+    /// Seals what is staged, and keeps back from the engine what is staged from now on, until
+    /// [`WriteBuffer::join`]; the number of the last generation before.
+    pub(crate) fn divide(&self) -> u64 {
+        let mut inner = self.inner.lock();
+        let last = self.seal_active(&mut inner);
+        inner.barrier = Some(last);
+        last
+    }
+
+    /// What [`WriteBuffer::divide`] kept back may be committed.
+    pub(crate) fn join(&self) {
+        self.inner.lock().barrier = None;
+    }
+
+    /// The oldest generation that waits for its commit, and may be committed now.
     pub(crate) fn oldest(&self) -> Option<(u64, Arc<Generation>)> {
-        self.inner.lock().sealed.front().cloned()
+        let inner = self.inner.lock();
+        inner.sealed.front().filter(|(number, _)| inner.barrier.is_none_or(|last| *number <= last)).cloned()
     }
 
     /// Whether generation `number` is the oldest still: not retired, and not forgotten.

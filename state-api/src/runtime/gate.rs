@@ -4,13 +4,32 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
-/// The flag of a closed gate, above any number of writers.
-const CLOSED: usize = 1 << (usize::BITS - 1);
+/// The flags of a closed gate, above any number of writers.
+const CLOSED: usize = To::Commit.flag() | To::Stage.flag();
+
+/// What a writer comes in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum To {
+    /// To change what the engine holds.
+    Commit,
+    /// To change what is staged, and nothing else.
+    Stage,
+}
+
+impl To {
+    /// Set while the gate is closed to such writers.
+    const fn flag(self) -> usize {
+        match self {
+            Self::Commit => 1 << (usize::BITS - 1),
+            Self::Stage => 1 << (usize::BITS - 2),
+        }
+    }
+}
 
 /// Lets any number of writers in, or one closer who waits for them to leave.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    /// Writers inside, and [`CLOSED`].
+    /// Writers inside, and the flags of those who may not come in.
     state: AtomicUsize,
     emptied: Notify,
     opened: Notify,
@@ -27,13 +46,13 @@ pub(crate) struct Closed<'a>(&'a Gate, #[allow(dead_code, reason = "held, not re
 
 impl Gate {
     /// Goes in, once the gate is open.
-    pub(crate) async fn enter(&self) -> Inside<'_> {
+    pub(crate) async fn enter(&self, to: To) -> Inside<'_> {
         loop {
-            if let Some(inside) = self.try_enter() {
+            if let Some(inside) = self.try_enter(to) {
                 return inside;
             }
             let opened = self.opened.notified();
-            if self.state.load(SeqCst) & CLOSED != 0 {
+            if self.state.load(SeqCst) & to.flag() != 0 {
                 opened.await;
             }
         }
@@ -41,10 +60,10 @@ impl Gate {
 
     /// Goes in if the gate is open.
     #[inline]
-    pub(crate) fn try_enter(&self) -> Option<Inside<'_>> {
+    pub(crate) fn try_enter(&self, to: To) -> Option<Inside<'_>> {
         let before = self.state.fetch_add(1, SeqCst);
         let inside = Inside(self);
-        (before & CLOSED == 0).then_some(inside)
+        (before & to.flag() == 0).then_some(inside)
     }
 
     /// Closes the gate and waits for all inside to leave. Dropping the future opens it again.
@@ -62,6 +81,18 @@ impl Gate {
     }
 }
 
+impl Closed<'_> {
+    /// Lets those in who stage; commits wait on.
+    pub(crate) fn let_stage(&self) {
+        self.open(To::Stage.flag());
+    }
+
+    fn open(&self, flags: usize) {
+        self.0.state.fetch_and(!flags, SeqCst);
+        self.0.opened.notify_waiters();
+    }
+}
+
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         if self.0.state.fetch_sub(1, SeqCst) == CLOSED + 1 {
@@ -73,7 +104,6 @@ impl Drop for Inside<'_> {
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
-        self.0.state.fetch_and(!CLOSED, SeqCst);
-        self.0.opened.notify_waiters();
+        self.open(CLOSED);
     }
 }

@@ -1,5 +1,6 @@
 //! One opened store with its write buffer: what typed states stand on.
 
+mod barrier;
 mod buffer;
 mod flush;
 mod gate;
@@ -10,6 +11,7 @@ mod stripes;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use barrier::Barrier;
 pub(crate) use buffer::Stage;
 pub(crate) use flush::is_unknown;
 pub(crate) use reader::Reader;

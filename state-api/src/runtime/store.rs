@@ -15,7 +15,7 @@ use super::{
     Reader,
     buffer::{Stage, Staged, WriteBuffer},
     flush::{self, Failures, FlushMetrics, is_unknown},
-    gate::{Closed, Gate, Inside},
+    gate::{Closed, Gate, Inside, To},
     stripes::{Seen, Stripes, Unsettled},
 };
 
@@ -209,7 +209,7 @@ impl StoreRuntime {
         loop {
             match tried {
                 Tried::Done(done) => return Ok(done),
-                Tried::Closed => drop(self.gate.enter().await),
+                Tried::Closed => drop(self.gate.enter(To::Stage).await),
                 Tried::Full(number) => self.flush_up_to(number).await?,
             }
             tried = self.try_stage(&check, seen, size, &mut apply)?;
@@ -227,7 +227,7 @@ impl StoreRuntime {
         let Some(buffer) = &self.buffer else { return Err(Error::internal("staging without a buffer")) };
         self.check_batch(size)?;
         let outcome = {
-            let Some(_inside) = self.gate.try_enter() else { return Ok(Tried::Closed) };
+            let Some(_inside) = self.gate.try_enter(To::Stage) else { return Ok(Tried::Closed) };
             self.check_open()?;
             check()?;
             buffer.stage(&self.stripes, seen, size, apply)
@@ -247,9 +247,9 @@ impl StoreRuntime {
     /// Commits past the buffer: for stores and states that stage nothing.
     #[inline]
     pub(crate) fn commit(&self, batch: Batch) -> Op<'_, Committed> {
-        let Some(inside) = self.gate.try_enter() else {
+        let Some(inside) = self.gate.try_enter(To::Commit) else {
             return Op::boxed(async move {
-                let inside = self.gate.enter().await;
+                let inside = self.gate.enter(To::Commit).await;
                 self.commit_inside(batch, inside).finish().await
             });
         };

@@ -35,8 +35,8 @@ pub enum Fault {
     Panic,
 }
 
-/// While it lives, every commit begins late, and every read answers late what it saw when it was asked
-/// ([`FaultSwitch::delay`]), or what failed has not happened yet ([`FaultSwitch::hold_back`]).
+/// While it lives, every commit and every snapshot begins late, and every read answers late what it saw when it was
+/// asked ([`FaultSwitch::delay`]), or what failed has not happened yet ([`FaultSwitch::hold_back`]).
 #[derive(Debug)]
 #[must_use = "nothing is late any more when this is dropped"]
 pub struct Delay(#[allow(dead_code, reason = "held, not read")] OwnedRwLockWriteGuard<()>);
@@ -265,6 +265,7 @@ impl StateOperator for FaultStore {
         self.inner.finish().await
     }
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.switch.pass().await;
         self.inner.snapshot().await
     }
     async fn loader(&self, groups: KeyGroups) -> Result<Box<dyn Loader>> {

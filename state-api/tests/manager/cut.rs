@@ -3,12 +3,14 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+use futures::poll;
 use statehold::{
     Descriptor, ErrorKind, Model, StateDescriptor,
-    archive::{CheckpointId, Metadata},
+    archive::{CheckpointForm, CheckpointId, Metadata},
 };
+use tokio::pin;
 
-use crate::support::{BUFFERS, Place, on_every_engine, refused};
+use crate::support::{BUFFERS, Place, on_every_engine, poll_once, refused};
 
 /// State `a` in one store and state `b` in another.
 fn two_stores(place: &Place, buffer: usize) -> Descriptor {
@@ -65,6 +67,58 @@ on_every_engine! {
             }
             manager.close().await.unwrap();
         }
+    }
+
+    async fn life_2_writers_with_a_buffer_go_on_while_a_cut_is_taken_and_are_not_in_it(place: Place) {
+        let manager = place.open(place.sized(1 << 20, 1 << 20).checkpoint_form(CheckpointForm::Portable)).await;
+        let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+        let list = manager.key_list::<u64, u64>("list").await.unwrap();
+        let versioned = manager.key_value::<u64, u64>("versioned").await.unwrap();
+        kv.put(&1, 1).await.unwrap();
+        list.append(&1, 1).await.unwrap();
+        manager.finish().await.unwrap();
+        // Nothing is staged, so the engine is first asked for the cut itself, and is slow to give it.
+        let slow = place.faults.delay().await;
+        let metadata = Metadata::new();
+        let cutting = manager.cut(CheckpointId(1), &metadata);
+        pin!(cutting);
+        assert!(poll!(&mut cutting).is_pending());
+        assert!(poll_once(kv.put(&1, 2)).is_some_and(|done| done.is_ok()));
+        assert!(poll_once(list.append(&1, 2)).is_some_and(|done| done.is_ok()));
+        assert_eq!(poll_once(kv.get(&1)).unwrap().unwrap(), Some(2));
+        // Of a state that stages nothing a write would be in the engine before the cut.
+        let past = versioned.put(&1, 2);
+        pin!(past);
+        assert!(poll!(&mut past).is_pending());
+        drop(slow);
+        let cut = cutting.await.unwrap();
+        past.await.unwrap();
+        manager.finish().await.unwrap();
+        cut.persist().await.unwrap();
+        manager.recover(CheckpointId(1)).await.unwrap();
+        assert_eq!(manager.key_value::<u64, u64>("kv").await.unwrap().get(&1).await.unwrap(), Some(1));
+        assert_eq!(manager.key_list::<u64, u64>("list").await.unwrap().get(&1).await.unwrap(), [1]);
+        assert_eq!(manager.key_value::<u64, u64>("versioned").await.unwrap().get(&1).await.unwrap(), None);
+        manager.close().await.unwrap();
+    }
+
+    async fn own_2_a_cut_that_is_given_up_holds_nobody_up(place: Place) {
+        let manager = place.open(place.sized(2 << 10, 0).checkpoint_form(CheckpointForm::Portable)).await;
+        let kv = manager.key_value::<u64, u64>("kv").await.unwrap();
+        {
+            let _slow = place.faults.delay().await;
+            let metadata = Metadata::new();
+            let cutting = manager.cut(CheckpointId(1), &metadata);
+            pin!(cutting);
+            assert!(poll!(&mut cutting).is_pending());
+        }
+        // Many times what the buffer holds.
+        for n in 0..1_000 {
+            kv.put(&n, n).await.unwrap();
+        }
+        manager.finish().await.unwrap();
+        manager.archive(CheckpointId(1), &Metadata::new()).await.unwrap();
+        manager.close().await.unwrap();
     }
 
     async fn life_5_a_recover_that_reached_one_store_only_can_be_repeated_and_takes_no_checkpoints_before(place: Place) {

@@ -1,5 +1,6 @@
 //! What the runtime owes its callers, piece by piece.
 
+mod barrier;
 mod buffer;
 mod flush;
 mod gate;
