@@ -63,7 +63,8 @@ fn wrong_keys_values_and_states_are_refused() {
 fn a_live_store_can_be_looked_at_and_not_written() {
     let folder = TempDir::new().unwrap();
     let here = folder.path();
-    fs::write(here.join("text"), Dice::new().text(20_000)).unwrap();
+    // So much that it is stopped long before its end.
+    fs::write(here.join("text"), Dice::new().text(300_000)).unwrap();
     let config = format!(
         "namespace = 'a'\narchive.url = 'file://{0}/archive'\n\
          [stores.s]\nkind = 'rocksdb'\ndurability = 'process'\noptions.path = '{0}/data'\n",

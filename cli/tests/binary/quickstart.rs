@@ -158,7 +158,8 @@ fn a_word_that_no_key_can_hold_is_refused_with_its_place() {
 
 #[test]
 fn own_1_a_second_process_on_the_same_folder_is_refused() {
-    let text = Dice::new().text(20_000);
+    // So much that it is stopped long before its end.
+    let text = Dice::new().text(300_000);
     let folder = folder_with(&text);
     let mut first = Watched::start(folder.path(), COUNT);
     assert!(first.until("opened"));

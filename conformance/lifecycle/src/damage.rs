@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use statehold::{
     Error, ErrorKind,
-    archive::{Archive, CheckpointId, Select},
+    archive::{Archive, CheckpointId, Retention, Select},
 };
 
 use crate::{
@@ -183,8 +183,8 @@ async fn check(
     Ok(())
 }
 
-/// Puts something hostile somewhere into the JSON.
-fn forge(value: &mut Value, dice: &mut Dice) {
+/// Puts something hostile somewhere into the JSON; `outside` is nobody's business.
+fn forge(value: &mut Value, dice: &mut Dice, outside: &Path) {
     let inside = match value {
         Value::Object(fields) if !fields.is_empty() => {
             let at = dice.below(fields.len());
@@ -197,11 +197,12 @@ fn forge(value: &mut Value, dice: &mut Dice) {
         _ => None,
     };
     if let Some(inside) = inside.filter(|_| dice.below(6) > 0) {
-        return forge(inside, dice);
+        return forge(inside, dice, outside);
     }
     *value = match dice.below(9) {
+        // From the objects of an archive.
         0 => Value::from("../../../../outside"),
-        1 => Value::from("/outside"),
+        1 => Value::from(outside.to_string_lossy()),
         2 => Value::from(u64::MAX),
         3 => Value::from(-1),
         4 => Value::Null,
@@ -221,13 +222,17 @@ pub(crate) async fn life_4_forged_records_reach_nothing_and_are_refused(
     let mut refused = 0;
     let tries = 4 * TRIES * if cx.long { 20 } else { 1 };
     for _ in 0..tries {
-        let outside = tempfile::tempdir()?;
-        let folder = outside.path().join("archive");
+        let above = tempfile::tempdir()?;
+        let (outside, beside) = (above.path().join("outside"), above.path().join("beside"));
+        fs::write(&outside, "nobody's business")?;
+        fs::create_dir(&beside)?;
+        let folder = beside.join("archive");
         copy(&place.archive_dir(), &folder)?;
+        ensure!(folder.join("life/objects/../../../../outside").exists(), "the forged name leads nowhere");
         let records = files(&folder.join("life/log"))?;
         let file = &records[dice.below(records.len())];
         let mut record: Value = serde_json::from_slice(&fs::read(file)?)?;
-        forge(&mut record["entries"], &mut dice);
+        forge(&mut record["entries"], &mut dice, &outside);
         let Value::Object(fields) = &mut record else { return Err(Failure::new("a record is no object")) };
         fields.remove("blake3");
         let rest = serde_json::to_string(&fields)?;
@@ -242,6 +247,7 @@ pub(crate) async fn life_4_forged_records_reach_nothing_and_are_refused(
                 archive.show(Select::Id(one.id)).await?;
                 archive.verify(Select::Id(one.id)).await?;
             }
+            archive.prune(&Retention { keep_last: 1, keep_for: None }, None).await?;
             Ok::<_, Error>(archive)
         };
         let outcome = match looked.await {
@@ -255,8 +261,9 @@ pub(crate) async fn life_4_forged_records_reach_nothing_and_are_refused(
             let typed = !matches!(e.kind(), ErrorKind::Internal | ErrorKind::Indeterminate);
             ensure!(typed && e.advice().is_some(), "{:?} without advice, or our own fault: {e}; {shown}", e.kind());
         }
-        let left: Vec<_> = files(outside.path())?;
-        ensure!(left == [folder], "something is written outside the archive: {left:?}; {shown}");
+        let left = [files(above.path())?, files(&beside)?].concat();
+        ensure!(left == [beside, outside.clone(), folder], "the folders above the archive have {left:?}; {shown}");
+        ensure!(fs::read(&outside)? == b"nobody's business", "a file outside the archive is another now; {shown}");
     }
     ensure!(refused > tries / 4, "only {refused} of {tries} forged records were refused");
     Ok(())

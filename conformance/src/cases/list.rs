@@ -1,7 +1,7 @@
 //! LIST: elements in order.
 
 use bytes::Bytes;
-use statehold_core::{Envelope, PageLimit, Position, ScanRange, ScanRequest};
+use statehold_core::{Envelope, Model, Ownership, PageLimit, Position, ScanRange, ScanRequest};
 
 use crate::{
     Case, Context,
@@ -23,6 +23,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     list_1_reserved_ordinals_ascend_across_reopen(Persistent),
     list_1_reserved_ordinals_ascend_across_recovery(Snapshots, Loading),
     list_1_an_element_never_appears_before_one_that_was_readable,
+    list_1_in_stores_that_share_an_element_never_appears_before_one_that_was_readable(Shared, Persistent),
     list_1_a_long_list_is_paged_in_order,
     list_2_a_list_is_replaced_atomically,
     list_2_trim_removes_from_the_front,
@@ -172,13 +173,27 @@ async fn list_1_reserved_ordinals_ascend_across_recovery(cx: &Context) -> Verdic
 
 async fn list_1_an_element_never_appears_before_one_that_was_readable(cx: &Context) -> Verdict {
     let list = cx.list().await?;
+    appended_beside(cx, &[list.clone(), list]).await
+}
+
+async fn list_1_in_stores_that_share_an_element_never_appears_before_one_that_was_readable(cx: &Context) -> Verdict {
+    let shared = async || {
+        let store = cx.open_with(|request| request.ownership = Ownership::Shared).await?;
+        State::register(&store, "state", Model::List, |_| {}).await
+    };
+    let lists = [shared().await?, shared().await?];
+    appended_beside(cx, &lists).await
+}
+
+/// Four writers append through two handles while both are read.
+async fn appended_beside(cx: &Context, lists: &[State; 2]) -> Verdict {
     let watch = {
-        let list = list.clone();
+        let lists = lists.clone();
         move || {
-            let list = list.clone();
+            let [one, other] = lists.clone();
             async move {
-                let before = list.elements("key").await?;
-                let after = list.elements("key").await?;
+                let before = one.elements("key").await?;
+                let after = other.elements("key").await?;
                 ensure!(after.starts_with(&before), "a list of {} elements is no beginning of it later", before.len());
                 Ok(())
             }
@@ -189,7 +204,7 @@ async fn list_1_an_element_never_appears_before_one_that_was_readable(cx: &Conte
         // The list stops growing, else a slow reader would never be done with it.
         let writers = if i < ROUNDS { 4 } else { 0 };
         cx.together(writers, |writer| {
-            let list = list.clone();
+            let list = lists[writer % 2].clone();
             async move {
                 list.append("key", &[format!("{writer} {i}")]).await?;
                 Ok(())
@@ -198,7 +213,7 @@ async fn list_1_an_element_never_appears_before_one_that_was_readable(cx: &Conte
         .await
     };
     cx.watching(watch, ROUNDS, step).await?;
-    let all = list.elements("key").await?;
+    let all = lists[0].elements("key").await?;
     for writer in 0..4 {
         let own: Vec<_> = all.iter().filter(|e| e.starts_with(format!("{writer} ").as_bytes())).cloned().collect();
         let expected: Vec<_> = (0..ROUNDS).map(|i| bytes(format!("{writer} {i}"))).collect();

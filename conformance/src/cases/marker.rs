@@ -8,6 +8,7 @@ use crate::{
     case::cases,
     failure::{Verdict, ensure, ensure_eq, refused, refused_as},
     state::{State, bytes, commit_marked},
+    tape::Tape,
 };
 
 pub(super) const CASES: &[Case] = cases![Functional:
@@ -21,9 +22,11 @@ pub(super) const CASES: &[Case] = cases![Functional:
     batch_4_a_commit_that_failed_leaves_no_marker(Markers),
     batch_4_of_many_that_send_one_commit_one_applies_it(Markers),
     batch_4_a_position_at_the_limit_works_and_one_over_is_refused(Markers),
+    batch_4_recover_forgets_the_markers(Markers, Snapshots, Loading),
     batch_5_the_last_marker_tells_sequence_and_position(Markers, StoreScope),
     batch_5_the_last_marker_survives_reopen(Markers, StoreScope, Persistent),
     batch_5_a_marker_without_changes_moves_the_position(Markers, StoreScope),
+    batch_5_recover_forgets_the_position(Markers, StoreScope, Snapshots, Loading),
 ];
 
 const WRITER: WriterId = WriterId(7);
@@ -178,6 +181,23 @@ async fn batch_4_a_position_at_the_limit_works_and_one_over_is_refused(cx: &Cont
     Ok(())
 }
 
+async fn batch_4_recover_forgets_the_markers(cx: &Context) -> Verdict {
+    let list = cx.list().await?;
+    append_marked(&list, marker(5), "archived").await?;
+    let store = list.store.clone();
+    let tape = Tape::record(&*store, store.groups()).await?;
+    append_marked(&list, marker(6), "gone").await?;
+    tape.restore(&*store, store.groups()).await?;
+    let list = list.again(&store).await?;
+    // As numbers of writes that the recovered content never had, one of them older than what it had.
+    for sequence in [4, 6] {
+        let committed = append_marked(&list, marker(sequence), &sequence.to_string()).await?;
+        ensure!(!committed.duplicate, "marker {sequence} is taken for one of before the recovery");
+    }
+    ensure_eq!(list.elements("key").await?, ["archived", "4", "6"].map(bytes), "the list");
+    Ok(())
+}
+
 async fn batch_5_the_last_marker_tells_sequence_and_position(cx: &Context) -> Verdict {
     let list = cx.list().await?;
     ensure_eq!(list.store.last_marker(WRITER).await?, None, "the marker of a writer that never wrote");
@@ -208,5 +228,16 @@ async fn batch_5_a_marker_without_changes_moves_the_position(cx: &Context) -> Ve
         ensure_eq!(committed.duplicate, again, "whether marker {sequence} was there before");
     }
     ensure_eq!(store.last_marker(WRITER).await?, Some((2, Some(bytes("2")))), "the last marker");
+    Ok(())
+}
+
+async fn batch_5_recover_forgets_the_position(cx: &Context) -> Verdict {
+    let list = cx.list().await?;
+    append_marked(&list, at_position(1, "offset 1"), "x").await?;
+    let store = list.store.clone();
+    let tape = Tape::record(&*store, store.groups()).await?;
+    append_marked(&list, at_position(2, "offset 2"), "y").await?;
+    tape.restore(&*store, store.groups()).await?;
+    ensure_eq!(store.last_marker(WRITER).await?, None, "the marker of a writer of before the recovery");
     Ok(())
 }

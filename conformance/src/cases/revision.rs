@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use statehold_core::{Condition, ErrorKind, Model, Revision};
+use statehold_core::{ArchiveStep, Cell, Condition, ErrorKind, Model, Revision, Row};
 
 use crate::{
     Case, Context,
     case::cases,
+    context::START,
     failure::{Failure, Verdict, ensure, ensure_eq, refused},
     state::{State, bytes, commit, commit_if, only_revision},
     tape::Tape,
@@ -20,6 +21,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     kv_5_no_revision_repeats_after_a_map_was_removed(Revisions),
     kv_5_no_revision_repeats_after_reopen(Revisions, Persistent),
     kv_5_no_revision_repeats_after_recover(Revisions, Snapshots, Loading),
+    kv_5_a_revision_after_recover_is_above_all_that_the_archive_knew(Revisions, Loading),
     kv_5_no_revision_repeats_after_drop(Revisions),
     kv_5_a_subkey_keeps_its_revision_while_others_change(Revisions),
     kv_5_reads_of_all_kinds_show_the_same_revision(Revisions),
@@ -147,6 +149,25 @@ async fn kv_5_no_revision_repeats_after_recover(cx: &Context) -> Verdict {
         ensure!(first > before, "{first:?} after a recovery is not above {before:?} before it");
         seen.extend(first);
     }
+    Ok(())
+}
+
+async fn kv_5_a_revision_after_recover_is_above_all_that_the_archive_knew(cx: &Context) -> Verdict {
+    // Of a store that was recovered more often than this one ever was, the record having been written long before.
+    const INCARNATION: u32 = 900;
+    let kv = revised(cx, Model::Kv).await?;
+    let key = bytes("key");
+    let (value, old) = (kv.seal(b"key", b"", b"old", None).value, Revision::new(3, 7));
+    let cell = Cell { value, revision: old, expires_at: None };
+    let rows = vec![Row { key: key.clone(), sub: bytes(""), cell }];
+    let floor = ArchiveStep::Floor(START, INCARNATION);
+    let steps = vec![ArchiveStep::State(1, kv.spec.clone()), ArchiveStep::Rows(1, kv.group(&key), rows), floor];
+    Tape { steps }.restore(&*kv.store, kv.store.groups()).await?;
+    let kv = kv.again(&kv.store).await?;
+    ensure_eq!(revision(&kv, b"key", b"").await?, old, "the revision of the recovered record");
+    let next = only_revision(&kv.put("key", "new").await?)?;
+    let given = Revision::new(INCARNATION, u64::from(u32::MAX));
+    ensure!(next > given, "{next:?} may be one that incarnation {INCARNATION} gave to a record since deleted");
     Ok(())
 }
 

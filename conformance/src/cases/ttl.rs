@@ -1,7 +1,7 @@
 //! KV-6: expiry.
 
 use bytes::Bytes;
-use statehold_core::{Condition, KeyGroup, Millis, Model, PageLimit, ScanRequest};
+use statehold_core::{ArchiveStep, Condition, KeyGroup, Millis, Model, PageLimit, Row, ScanRequest};
 
 use crate::{
     Case, Context,
@@ -35,6 +35,7 @@ pub(super) const CASES: &[Case] = cases![Functional:
     kv_6_an_archive_holds_nothing_expired(Ttl, Snapshots),
     kv_6_expiries_survive_recovery(Ttl, Snapshots, Loading),
     kv_6_list_expiries_survive_recovery(Ttl, Snapshots, Loading),
+    kv_6_a_recovered_store_does_not_go_back_behind_the_cut(Ttl, Loading),
 ];
 
 /// An instant `millis` after the case began.
@@ -361,5 +362,40 @@ async fn kv_6_list_expiries_survive_recovery(cx: &Context) -> Verdict {
     there.clock.set(after(100));
     ensure_eq!(list.elements("key").await?, [] as [Bytes; 0], "the list at its expiry");
     ensure_eq!(list.elements("for ever").await?, [bytes("1")], "the list that never expires");
+    Ok(())
+}
+
+async fn kv_6_a_recovered_store_does_not_go_back_behind_the_cut(cx: &Context) -> Verdict {
+    let kv = expiring(cx, Model::Kv).await?;
+    let row = |key: &str, expires_at| {
+        let cell = kv.seal(key.as_bytes(), b"", b"value", Some(expires_at));
+        Row { key: bytes(key), sub: bytes(""), cell }
+    };
+    // The cut's store had a clock that was ahead of this one's.
+    let mut steps = vec![ArchiveStep::State(1, kv.spec.clone())];
+    for (key, expires_at) in [("gone", after(5000)), ("there", after(5001))] {
+        steps.push(ArchiveStep::Rows(1, kv.group(key.as_bytes()), vec![row(key, expires_at)]));
+    }
+    steps.sort_by_key(|step| if let ArchiveStep::Rows(_, group, _) = step { group.0 } else { 0 });
+    steps.push(ArchiveStep::Floor(after(5000), 1));
+    Tape { steps }.restore(&*kv.store, kv.store.groups()).await?;
+    let mut store = kv.store.clone();
+    for reopened in [false, true] {
+        if reopened {
+            if !cx.capabilities.persistent {
+                break;
+            }
+            store = cx.reopen(store).await?;
+        }
+        let kv = kv.again(&store).await?;
+        let now = store.now();
+        ensure!(
+            now >= after(5000),
+            "the store's time is {now:?}, the cut's was {:?}; reopened: {reopened}",
+            after(5000)
+        );
+        ensure_eq!(kv.get("gone").await?, None, "a record that had expired at the cut; reopened: {reopened}");
+        ensure_eq!(kv.get("there").await?, Some(bytes("value")), "one that had not; reopened: {reopened}");
+    }
     Ok(())
 }

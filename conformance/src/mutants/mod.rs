@@ -6,6 +6,7 @@
 
 mod batches;
 mod beside;
+mod besides;
 mod crash;
 mod fault;
 mod lesser;
@@ -139,6 +140,7 @@ pub fn all() -> Vec<Mutant> {
         life::MUTANTS,
         owners::MUTANTS,
         beside::MUTANTS,
+        besides::MUTANTS,
         reopen::MUTANTS,
         crash::MUTANTS,
     ];

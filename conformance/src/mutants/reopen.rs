@@ -196,7 +196,8 @@ impl Fault for LosesRecovered {
             let kv = store.states().await?.into_iter().find(|(_, spec)| spec.model == Model::Kv);
             for group in store.groups().iter() {
                 let Some((state, _)) = kv else { break };
-                if let Some(row) = store.scan(&ScanRequest::all(state, group)).finish().await?.rows.pop() {
+                let mut rows = store.scan(&ScanRequest::all(state, group)).finish().await?.rows;
+                if let (2.., Some(row)) = (rows.len(), rows.pop()) {
                     let at = Address { group, state, key: row.key, sub: row.sub };
                     store.commit(batch_of(vec![Mutation::Delete(at)])).finish().await?;
                     break;

@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -49,6 +49,7 @@ pub struct FaultSwitch {
     commits: Arc<Mutex<VecDeque<Option<Fault>>>>,
     reads: Arc<Mutex<VecDeque<Option<Fault>>>>,
     recover: Arc<AtomicBool>,
+    rows: Arc<AtomicU64>,
 }
 
 fn next(queue: &Mutex<VecDeque<Option<Fault>>>) -> Option<Fault> {
@@ -83,6 +84,12 @@ impl FaultSwitch {
     /// Commits with [`Fault::Late`] happen once the answer is dropped. Waits for those that happen now.
     pub async fn hold_back(&self) -> Delay {
         Delay(self.held_back.clone().write_owned().await)
+    }
+
+    /// How many rows scans have answered so far: what a read costs, if not in time.
+    #[must_use]
+    pub fn rows_scanned(&self) -> u64 {
+        self.rows.load(Ordering::SeqCst)
     }
 
     /// Waits until nothing is to be late.
@@ -190,7 +197,11 @@ impl Reads for FaultStore {
         self.read_fault().map_or_else(|| self.switch.late(self.inner.get_many(at)), |e| Op::Ready(Err(e)))
     }
     fn scan<'a>(&'a self, request: &'a ScanRequest) -> Op<'a, Page> {
-        self.read_fault().map_or_else(|| self.switch.late(self.inner.scan(request)), |e| Op::Ready(Err(e)))
+        let page = self.read_fault().map_or_else(|| self.switch.late(self.inner.scan(request)), |e| Op::Ready(Err(e)));
+        page.and_then(|page| {
+            self.switch.rows.fetch_add(page.rows.len() as u64, Ordering::SeqCst);
+            Ok(page)
+        })
     }
 }
 

@@ -63,11 +63,10 @@ async fn life_3_the_groups_of_a_tiny_state_share_one_object_and_part_when_they_g
 }
 
 #[tokio::test]
-async fn life_4_an_object_that_is_gone_is_uploaded_again() {
+async fn life_4_another_archives_checkpoints_say_nothing_of_this_ones_objects() {
     let (archive, claim) = fresh().await;
     let shelf = large();
     checkpoint(&archive, &claim, 1, &shelf).await.unwrap();
-    // Another archive's checkpoints say nothing of this one's objects.
     let (elsewhere, theirs) = fresh().await;
     let copy = checkpoint(&elsewhere, &theirs, 1, &shelf).await.unwrap().summary;
     assert_eq!(copy.new_bytes, copy.size);

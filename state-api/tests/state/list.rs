@@ -83,9 +83,12 @@ on_every_engine! {
         list.append_all("a", 0..10_000).await.unwrap();
         manager.finish().await.unwrap();
         list.append_all("a", 10_000..20_000).await.unwrap();
+        let before = place.faults.rows_scanned();
         for n in 0..20_000 {
             assert_eq!(list.pop_front("a").await.unwrap(), Some(n));
         }
+        let rows = place.faults.rows_scanned() - before;
+        assert!(rows < 20 * 20_000, "{rows} rows were read");
         manager.finish().await.unwrap();
         assert!(list.is_empty("a").await.unwrap());
         manager.close().await.unwrap();

@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use statehold::{
-    Count, Descriptor, Model, ScanOrder, StateDescriptor, StateManager, core::Millis, testing::ManualClock,
+    Count, Descriptor, Model, ScanOrder, StateDescriptor, StateManager,
+    archive::{CheckpointId, Metadata},
+    core::Millis,
+    testing::ManualClock,
 };
 
 use crate::support::{Place, SIZES, on_every_engine};
@@ -94,19 +97,25 @@ on_every_engine! {
         for (buffer, cache) in SIZES {
             let (manager, clock) = open(&place, buffer, cache).await;
             clock.set(Millis(START + buffer as u64 * 1_000 + cache as u64));
-            let start = clock_now(&manager);
             let kv = manager.key_value::<String, u64>("kv").await.unwrap();
-            kv.put("a", 1).await.unwrap();
-            assert_eq!(kv.get("a").await.unwrap(), Some(1));
-            clock.set(Millis(start + TTL));
-            manager.compact().await.unwrap();
-            clock.set(Millis(START));
-            assert_eq!(kv.get("a").await.unwrap(), None, "buffer {buffer}, cache {cache}");
-            // What is written now lives from the floor on.
-            kv.put("a", 2).await.unwrap();
-            clock.set(Millis(start + 2 * TTL - 1));
-            assert_eq!(kv.get("a").await.unwrap(), Some(2));
-            kv.delete("a").await.unwrap();
+            for cut in [false, true] {
+                let start = clock_now(&manager);
+                kv.put("a", 1).await.unwrap();
+                assert_eq!(kv.get("a").await.unwrap(), Some(1));
+                clock.set(Millis(start + TTL));
+                if cut {
+                    drop(manager.cut(CheckpointId(1), &Metadata::new()).await.unwrap());
+                } else {
+                    manager.compact().await.unwrap();
+                }
+                clock.set(Millis(START));
+                assert_eq!(kv.get("a").await.unwrap(), None, "buffer {buffer}, cache {cache}, cut {cut}");
+                // What is written now lives from the floor on.
+                kv.put("a", 2).await.unwrap();
+                clock.set(Millis(start + 2 * TTL - 1));
+                assert_eq!(kv.get("a").await.unwrap(), Some(2));
+                kv.delete("a").await.unwrap();
+            }
             manager.close().await.unwrap();
         }
     }
