@@ -1,4 +1,5 @@
-//! Raw RocksDB doing what a store of ours does: the same bytes, the same WAL setting, the same options.
+//! Raw RocksDB doing what a store of ours does: the same bytes, the same WAL setting, the options of
+//! `backends/rocksdb/src/config.rs` as they are for a store without options of its own.
 
 mod checkpoints;
 mod client;
@@ -7,8 +8,8 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DataBlockIndexType, Options, WriteBatch, WriteBufferManager,
-    WriteOptions,
+    BlockBasedOptions, BlockBasedTablePinningTier, Cache, DB, DBCompressionType, DataBlockIndexType, Options,
+    WriteBatch, WriteBufferManager, WriteOptions,
 };
 use statehold::{Error, Result};
 use statehold_bench_kit::{Access, case::Open, op::Step};
@@ -26,6 +27,8 @@ pub struct RawRocks {
     wal: bool,
     memory: usize,
     copies: Option<Copies>,
+    /// Of before a restore: to close it is no part of that.
+    former: Option<Rocks>,
 }
 
 fn failed(e: rocksdb::Error) -> Error {
@@ -43,6 +46,7 @@ impl RawRocks {
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(&cache);
         table.set_cache_index_and_filter_blocks(true);
+        table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::FlushAndSimilar);
         table.set_optimize_filters_for_memory(true);
         table.set_format_version(7);
         table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
@@ -52,12 +56,19 @@ impl RawRocks {
         options.set_block_based_table_factory(&table);
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_write_buffer_manager(&buffers);
+        let write_buffer = (memory / 8).clamp(64 << 10, 64 << 20);
+        options.set_write_buffer_size(write_buffer);
+        options.set_level_zero_file_num_compaction_trigger(8);
+        options.set_target_file_size_base(8 << 20);
+        options.set_max_bytes_for_level_base((32 << 20).max(write_buffer as u64));
         options.set_bytes_per_sync(1 << 20);
         options.set_memtable_whole_key_filtering(true);
         options.set_memtable_prefix_bloom_ratio(0.02);
         options.set_max_background_jobs(2);
-        let db = Arc::new(DB::open(&options, folder).map_err(failed)?);
-        Ok(Self { client: Rocks::new(db, wal), wal, memory, copies: None })
+        let db = DB::open(&options, folder).map_err(failed)?;
+        let warm = [("block_based_table_factory", "{prepopulate_block_cache=kFlushAndCompaction;}")];
+        db.set_options(&warm).map_err(failed)?;
+        Ok(Self { client: Rocks::new(Arc::new(db), wal), wal, memory, copies: None, former: None })
     }
 
     /// The raw side of a bench.
@@ -108,7 +119,8 @@ impl Access for RawRocks {
             Step::Checkpoint(id) => copies.checkpoint(self, id, false),
             Step::Savepoint(id) => copies.checkpoint(self, id, true),
             Step::Restore(id) => {
-                copies.restore(id, self.memory, self.wal).map(|restored| self.client = restored.client)
+                let restored = copies.restore(id, self.memory, self.wal);
+                restored.map(|restored| self.former = Some(std::mem::replace(&mut self.client, restored.client)))
             }
             _ => Err(Error::unsupported("raw RocksDB has no key groups to share out")),
         };
