@@ -7,6 +7,7 @@ mod support;
 mod batch;
 mod cache;
 mod concurrent;
+mod expiring;
 mod kv;
 mod limit;
 mod list;

@@ -1,6 +1,6 @@
 //! Random operations on all three models against maps of the standard library.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use futures::TryStreamExt;
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -209,12 +209,18 @@ async fn run(place: &Place, (buffer, cache): (usize, usize), actions: &[Action])
     opened.manager.close().await.unwrap();
 }
 
-/// Prints what fails, shrunk; `PROPTEST_RNG_SEED` repeats a run.
-fn random_actions_agree_with_the_model(kind: &'static str, cases: u32) {
+/// Runs random actions over buffers and caches of all sizes. Prints what fails, shrunk; `PROPTEST_RNG_SEED` repeats a
+/// run.
+pub(crate) fn agrees<A: Debug>(
+    kind: &'static str,
+    cases: u32,
+    action: impl Strategy<Value = A>,
+    run: impl AsyncFn(&Place, (usize, usize), &[A]),
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config =
         ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
-    let strategy = (0..SIZES.len(), prop::collection::vec(action(), 1..120));
+    let strategy = (0..SIZES.len(), prop::collection::vec(action, 1..120));
     let outcome = TestRunner::new(config).run(&strategy, |(size, actions)| {
         let place = Place::new(kind);
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -232,11 +238,11 @@ fn random_actions_agree_with_the_model(kind: &'static str, cases: u32) {
 
 #[test]
 fn kv_list_map_random_actions_agree_with_the_model_memory() {
-    random_actions_agree_with_the_model("memory", 64);
+    agrees("memory", 64, action(), run);
 }
 
 #[cfg(feature = "rocksdb")]
 #[test]
 fn kv_list_map_random_actions_agree_with_the_model_rocksdb() {
-    random_actions_agree_with_the_model("rocksdb", 32);
+    agrees("rocksdb", 32, action(), run);
 }
