@@ -50,6 +50,8 @@ impl FileEngine for RocksEngine {
         // What is kept must stay as it is, and looking at a cut must not open all of its files.
         options.set_disable_auto_compactions(true);
         options.set_max_open_files(PART_FILES);
+        // Statistics for merges, read from up to twenty files.
+        options.set_skip_stats_update_on_db_open(true);
         // To start as many threads as RocksDB wants takes longer than to open the few that are opened at once.
         options.set_max_file_opening_threads(1);
         options.set_max_subcompactions(SUBCOMPACTIONS);
