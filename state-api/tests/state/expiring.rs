@@ -311,11 +311,11 @@ async fn run(place: &Place, size: (usize, usize), actions: &[Action]) {
 
 #[test]
 fn kv_6_random_actions_while_time_passes_agree_with_the_model_memory() {
-    agrees("memory", 64, action(), run);
+    agrees("memory", 64, action(), &run);
 }
 
 #[cfg(feature = "rocksdb")]
 #[test]
 fn kv_6_random_actions_while_time_passes_agree_with_the_model_rocksdb() {
-    agrees("rocksdb", 32, action(), run);
+    agrees("rocksdb", 32, action(), &run);
 }

@@ -215,7 +215,7 @@ pub(crate) fn agrees<A: Debug>(
     kind: &'static str,
     cases: u32,
     action: impl Strategy<Value = A>,
-    run: impl AsyncFn(&Place, (usize, usize), &[A]),
+    run: &impl AsyncFn(&Place, (usize, usize), &[A]),
 ) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config =
@@ -238,11 +238,11 @@ pub(crate) fn agrees<A: Debug>(
 
 #[test]
 fn kv_list_map_random_actions_agree_with_the_model_memory() {
-    agrees("memory", 64, action(), run);
+    agrees("memory", 64, action(), &run);
 }
 
 #[cfg(feature = "rocksdb")]
 #[test]
 fn kv_list_map_random_actions_agree_with_the_model_rocksdb() {
-    agrees("rocksdb", 32, action(), run);
+    agrees("rocksdb", 32, action(), &run);
 }
