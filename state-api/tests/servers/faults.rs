@@ -43,7 +43,7 @@ on_both! {
     }
 
     async fn own_5_a_server_paused_beyond_the_time_out_gives_unknown_commits_and_late_reads(server: Server) {
-        let options = server.options().with("timeout_ms", 300).with("connect_timeout_ms", 300);
+        let options = server.options().with("timeout_ms", 1_000).with("connect_timeout_ms", 1_000);
         let log = Log::of(server.open_with(options, |_| {}).await.unwrap()).await.unwrap();
         log.append(1).await.unwrap();
         server.pause();
@@ -80,7 +80,7 @@ on_both! {
 
     async fn own_3_a_server_that_is_gone_is_unavailable_and_says_what_to_do(server: Server) {
         let mut server = server;
-        let options = server.options().with("timeout_ms", 200);
+        let options = server.options().with("timeout_ms", 1_000);
         let log = Log::of(server.open_with(options.clone(), |_| {}).await.unwrap()).await.unwrap();
         log.append(1).await.unwrap();
         server.stop();

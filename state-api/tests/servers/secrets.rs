@@ -32,7 +32,7 @@ fn print(error: &Error) {
 /// Everything that can go wrong with a password in hand, and something that does not.
 async fn use_it(protocol: Protocol, url: &str, mut kill: impl FnMut(), mut restart: impl FnMut()) {
     let backend = protocol.backend();
-    let options = |url: &str| protocol.options(url).with("timeout_ms", 500);
+    let options = |url: &str| protocol.options(url).with("timeout_ms", 1_000);
     eprintln!("{:?} {:?}", options(url), request(options(url)));
     let log = Log::of(open_on(&*backend, options(url), |_| {}).await.unwrap()).await.unwrap();
     log.append(1).await.unwrap();

@@ -12,7 +12,7 @@ const LOCK: &str = "SELECT 1 FROM statehold.stripes FOR UPDATE";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_3_a_commit_that_the_server_gives_up_is_late_and_not_in() {
     let server = PostgresServer::start().unwrap();
-    let log = Log::of(open(options(&server.url()).with("timeout_ms", 300)).await.unwrap()).await.unwrap();
+    let log = Log::of(open(options(&server.url()).with("timeout_ms", 1_000)).await.unwrap()).await.unwrap();
     log.append(1).await.unwrap();
     let mut admin = admin(&server).await;
     admin.execute("BEGIN").await.unwrap();

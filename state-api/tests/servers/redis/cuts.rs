@@ -20,7 +20,7 @@ fn kept(server: &RedisServer) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn life_9_a_cut_that_was_dropped_while_the_server_was_away_is_closed_later() {
     let mut server = server();
-    let log = Log::of(open(options(&server.url()).with("timeout_ms", 200)).await.unwrap()).await.unwrap();
+    let log = Log::of(open(options(&server.url()).with("timeout_ms", 1_000)).await.unwrap()).await.unwrap();
     log.append(1).await.unwrap();
     let snapshot = log.store.snapshot().await.unwrap();
     log.append(2).await.unwrap();

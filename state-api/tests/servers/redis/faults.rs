@@ -60,7 +60,7 @@ fn save(server: &statehold::testing::servers::RedisServer, outcome: &str) {
 #[tokio::test]
 async fn a_server_that_became_a_replica_refuses_and_nothing_is_written() {
     let server = server();
-    let store = open(options(&server.url()).with("timeout_ms", 300)).await.unwrap();
+    let store = open(options(&server.url()).with("timeout_ms", 1_000)).await.unwrap();
     let state = register(&*store, Model::Kv).await;
     server.command("REPLICAOF 127.0.0.1 1").unwrap();
     let error = commit(&*store, 1, put(state, "key", "value")).await.unwrap_err();

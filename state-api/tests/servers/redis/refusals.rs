@@ -9,7 +9,7 @@ use super::{
 use crate::support::Log;
 
 async fn log(url: &str) -> Log {
-    Log::of(open(options(url).with("timeout_ms", 300)).await.unwrap()).await.unwrap()
+    Log::of(open(options(url).with("timeout_ms", 1_000)).await.unwrap()).await.unwrap()
 }
 
 /// The commit is refused as `kind`, advice and all, and is not in.
