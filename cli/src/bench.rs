@@ -10,7 +10,10 @@ use statehold_benches::{
     Against, Bench,
     report::{Report, compare},
 };
-use tokio::signal;
+use tokio::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
 
 use crate::{config::Config, out::Out};
 
@@ -100,8 +103,14 @@ async fn measured(arguments: Arguments) -> Result<()> {
         stop: Arc::default(),
     };
     let stop = bench.stop.clone();
+    let mut terminated = signal(SignalKind::terminate())
+        .map_err(|e| Error::internal("the bench cannot be told when to end").because(e))?;
     tokio::spawn(async move {
-        if signal::ctrl_c().await.is_ok() {
+        let told = tokio::select! {
+            told = ctrl_c() => told.is_ok(),
+            told = terminated.recv() => told.is_some(),
+        };
+        if told {
             stop.store(true, Ordering::Relaxed);
         }
     });

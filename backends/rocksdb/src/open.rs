@@ -1,7 +1,7 @@
 //! Finding or making a store's directory, and opening it.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     path::Path,
     time::Duration,
 };
@@ -27,6 +27,7 @@ impl RocksEngine {
         let path = place::of(&config.path, request)?;
         let memory = Memory::of(&request.resources, config.block_cache)?;
         let setup = config.setup(&memory);
+        check_current(&path)?;
         let mut lock = None;
         let db = if request.ownership == Ownership::ReadOnly {
             if !path.join("CURRENT").exists() {
@@ -44,6 +45,20 @@ impl RocksEngine {
         let db = db.map_err(|e| if is_lock(&e) { held(&path, &path.join("LOCK"), e) } else { translate(e) })?;
         Self::new(db, setup, memory, config.block_cache.is_some(), lock)
     }
+}
+
+/// Tells a store whose `CURRENT` is lost from one that is not there: RocksDB would begin a new one over its tables.
+fn check_current(path: &Path) -> Result<()> {
+    let is_table = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| Path::new(&entry.file_name()).extension().is_some_and(|extension| extension == "sst"))
+    };
+    let has_tables = || fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_table));
+    if path.join("CURRENT").exists() || !has_tables() {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!("the store in `{}` has lost its file `CURRENT`", path.display()))
+        .about(path.join("CURRENT").display().to_string())
+        .advise("put the file back from a copy; or move the directory away and go back to the latest checkpoint"))
 }
 
 /// Opens the database in `path`.

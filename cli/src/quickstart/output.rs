@@ -34,6 +34,12 @@ impl Output {
         if path.is_dir() {
             return Err(Error::invalid(format!("the output `{}` is a folder", path.display())).advise("name a file"));
         }
+        // A link is followed, as any program that opens it would; what is no file is not replaced by one.
+        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(Error::invalid(format!("the output `{}` is no regular file", path.display()))
+                .advise("name a file; `statehold scan` writes rows to a pipe"));
+        }
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -83,5 +89,22 @@ mod tests {
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert_eq!(Output::check(PathBuf::from("counts.tsv")).unwrap().folder(), Path::new("."));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_a_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = Output::check(PathBuf::from("/dev/null")).err().unwrap();
+        assert_eq!(device.kind(), ErrorKind::InvalidInput);
+        let (socket, there, link) =
+            (folder.path().join("socket"), folder.path().join("there"), folder.path().join("link"));
+        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(Output::check(socket).is_err());
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(Output::check(link.clone()).is_err(), "a link to nothing");
+        std::fs::remove_file(&link).unwrap();
+        std::fs::write(&there, "before").unwrap();
+        std::os::unix::fs::symlink(&there, &link).unwrap();
+        assert_eq!(Output::check(link).unwrap().path, there.canonicalize().unwrap());
     }
 }

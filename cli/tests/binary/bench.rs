@@ -152,16 +152,18 @@ fn a_disk_without_room_is_told_and_left_as_it_was_needs_root() {
 }
 
 #[test]
-fn whoever_interrupts_it_finds_nothing_left() {
-    let folder = folder(EMBEDDED);
-    let mut command = statehold(folder.path(), &["bench", "--n", "1000000"]);
-    let mut bench = command.env("TMPDIR", folder.path().join("tmp")).spawn().unwrap();
-    // It has begun once it has made its folder.
-    while fs::read_dir(folder.path().join("tmp")).unwrap().next().is_none() {
-        assert!(bench.try_wait().unwrap().is_none(), "it ended by itself");
-        std::thread::yield_now();
+fn whoever_interrupts_or_terminates_it_finds_nothing_left() {
+    for signal in ["-INT", "-TERM"] {
+        let folder = folder(EMBEDDED);
+        let mut command = statehold(folder.path(), &["bench", "--n", "1000000"]);
+        let mut bench = command.env("TMPDIR", folder.path().join("tmp")).spawn().unwrap();
+        // It has begun once it has made its folder.
+        while fs::read_dir(folder.path().join("tmp")).unwrap().next().is_none() {
+            assert!(bench.try_wait().unwrap().is_none(), "it ended by itself");
+            std::thread::yield_now();
+        }
+        let told = Command::new("kill").args([signal, &bench.id().to_string()]).status().unwrap();
+        assert!(told.success() && !bench.wait().unwrap().success(), "{signal}");
+        nothing_is_left(folder.path());
     }
-    let interrupted = Command::new("kill").args(["-INT", &bench.id().to_string()]).status().unwrap();
-    assert!(interrupted.success() && !bench.wait().unwrap().success());
-    nothing_is_left(folder.path());
 }

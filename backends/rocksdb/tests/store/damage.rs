@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use futures::executor::block_on;
-use statehold_core::{Error, ErrorKind};
+use statehold_core::{Error, ErrorKind, Ownership};
 
 use crate::support::{Place, close, fill, open, register, request, values};
 
@@ -51,6 +51,21 @@ fn a_flipped_bit_in_a_table_is_corrupt() {
     let [table] = &place.files(".sst")[..] else { panic!("one table file") };
     flip(table, |len| len / 4);
     assert_names(&read(&place), table);
+}
+
+#[test]
+fn a_missing_current_is_corrupt_and_no_new_store_is_begun() {
+    let place = closed(true);
+    let current = place.store_dir().join("CURRENT");
+    fs::remove_file(&current).unwrap();
+    let before = place.files(".sst");
+    for ownership in [Ownership::Exclusive, Ownership::ReadOnly] {
+        let mut request = request(place.dir.path());
+        request.ownership = ownership;
+        assert_names(&open(&request).err().unwrap(), &current);
+    }
+    assert_eq!(place.files(".sst"), before);
+    assert!(!current.exists());
 }
 
 #[test]
